@@ -1,0 +1,1 @@
+"""Inbound: the adapters that take the caller off a request, one module per framework."""
