@@ -1,0 +1,169 @@
+"""The state of a local Flyte endpoint, and the decisions on it. No protocol, no I/O."""
+
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from connectrpc.code import Code
+from connectrpc.errors import ConnectError
+from connectrpc.request import Headers
+
+from passthrough_auth.testing.flyte.model import Call, Caller, Plan, Run, Setup, Task
+
+
+class Backend:
+    """Who may call, what can be run, what was run, what shall go wrong, and what was asked.
+
+    Safe for threads: a test reads and plans in its own while the server runs in another.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        """Start with nothing called, run or planned."""
+        self.tasks = setup.tasks
+        self.project = setup.project
+        self.domain = setup.domain
+        self._cookie = setup.cookie
+        self._header = setup.header
+        self._by_token = {caller.token: caller for caller in setup.callers}
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+        self._runs: dict[str, Run] = {}
+        self._inputs: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        # Each plan with the number of calls it still waits for.
+        self._plans: list[tuple[Plan, int | None]] = []
+
+    # What a test asks for
+
+    def calls(self) -> Sequence[Call]:
+        """Return every call so far, in the order of their answers."""
+        with self._lock:
+            return tuple(self._calls)
+
+    def runs(self) -> Sequence[Run]:
+        """Return every run so far, oldest first."""
+        with self._lock:
+            return tuple(self._runs.values())
+
+    def fail(self, plan: Plan) -> None:
+        """Plan a fault."""
+        with self._lock:
+            self._plans.append((plan, plan.times))
+
+    def heal(self) -> None:
+        """Forget all planned faults."""
+        with self._lock:
+            self._plans.clear()
+
+    def reset(self) -> None:
+        """Forget calls, runs, inputs and planned faults."""
+        with self._lock:
+            self._calls.clear()
+            self._runs.clear()
+            self._inputs.clear()
+            self._plans.clear()
+
+    # What the server asks for
+
+    def name_of(self, subject: str) -> str:
+        """Return the display name of a caller the endpoint knows."""
+        return next(c.name for c in self._by_token.values() if c.subject == subject)
+
+    def record(self, call: Call) -> None:
+        """Add a call to the record."""
+        with self._lock:
+            self._calls.append(call)
+
+    def take_plan(self, method: str, caller: str | None) -> Plan | None:
+        """Return the fault this call shall meet, and count it."""
+        with self._lock:
+            for index, (plan, left) in enumerate(self._plans):
+                if plan.takes(method, caller):
+                    if left is not None:
+                        self._plans[index : index + 1] = [(plan, left - 1)] if left > 1 else []
+                    return plan
+        return None
+
+    def identify(self, headers: Headers) -> Caller:
+        """Return the caller that the request's credentials name.
+
+        Every credential there is must name the same caller: a request that mixes two people's is
+        nobody's. Raises ConnectError UNAUTHENTICATED, and never says what was sent.
+        """
+        tokens = self._tokens(headers)
+        named = [self._by_token.get(token or "") for token in tokens]
+        caller = named[0] if named else None
+        if caller is None or any(other is not caller for other in named):
+            reason = "credentials name no one caller" if tokens else "no credentials"
+            raise ConnectError(Code.UNAUTHENTICATED, reason)
+        return caller
+
+    def find_task(self, name: str, version: str) -> Task:
+        """Return the task of that name and version; raise ConnectError NOT_FOUND without one."""
+        for task in self.tasks:
+            if (task.name, task.version) == (name, version):
+                return task
+        raise ConnectError(Code.NOT_FOUND, f"task {name} version {version} not found")
+
+    def keep_inputs(self, caller: Caller, inputs: Mapping[str, Any]) -> str:
+        """Keep inputs for a run to come and return the URI that names them."""
+        uri = f"local://inputs/{uuid.uuid4().hex}"
+        with self._lock:
+            self._inputs[uri] = (caller.subject, inputs)
+        return uri
+
+    def create_run(self, caller: Caller, task: Task, inputs_uri: str, name: str = "") -> Run:
+        """Create a run executed by the caller.
+
+        Raises ConnectError: PERMISSION_DENIED where the caller may not run the task or brings
+        inputs that another uploaded, NOT_FOUND without inputs, ALREADY_EXISTS for a name taken.
+        """
+        if not caller.can_run(task.name):
+            denied = f"{caller.subject} may not run {task.name}"
+            raise ConnectError(Code.PERMISSION_DENIED, denied)
+        with self._lock:
+            if inputs_uri not in self._inputs:
+                raise ConnectError(Code.NOT_FOUND, "no such inputs")
+            owner, inputs = self._inputs[inputs_uri]
+            if owner != caller.subject:
+                denied = f"{caller.subject} brings inputs that {owner} uploaded"
+                raise ConnectError(Code.PERMISSION_DENIED, denied)
+            name = name or f"r{uuid.uuid4().hex[:19]}"
+            if name in self._runs:
+                raise ConnectError(Code.ALREADY_EXISTS, f"run {name} exists")
+            self._runs[name] = Run(
+                name=name,
+                task=task.name,
+                version=task.version,
+                caller=caller.subject,
+                inputs=inputs,
+                phase="queued",
+            )
+            return self._runs[name]
+
+    def find_run(self, name: str) -> Run:
+        """Return the run of that name; raise ConnectError NOT_FOUND without one."""
+        with self._lock:
+            if name not in self._runs:
+                raise ConnectError(Code.NOT_FOUND, f"run {name} not found")
+            return self._runs[name]
+
+    def move_run(self, name: str, phase: Literal["running", "succeeded"]) -> Run:
+        """Put the run in that phase and return it; raise ConnectError NOT_FOUND without one."""
+        run = replace(self.find_run(name), phase=phase)
+        with self._lock:
+            self._runs[name] = run
+        return run
+
+    def _tokens(self, headers: Headers) -> list[str | None]:
+        """Return the token of each credential the request carries, None for a malformed one."""
+        tokens: list[str | None] = []
+        for line in headers.getall("authorization"):
+            scheme, _, token = line.partition(" ")
+            tokens.append(token if scheme.lower() == "bearer" else None)
+        for line in headers.getall("cookie"):
+            pairs = (pair.strip().partition("=") for pair in line.split(";"))
+            tokens += [value for name, _, value in pairs if name == self._cookie]
+        tokens += headers.getall(self._header)
+        return tokens
