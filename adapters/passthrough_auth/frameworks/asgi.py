@@ -1,0 +1,101 @@
+"""The middleware for Starlette and any other ASGI application, HTTP and WebSocket."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Unpack
+
+from passthrough_auth.core import (
+    AsgiRequest,
+    Gate,
+    HeaderExtractor,
+    Hold,
+    PathRule,
+    PolicyOptions,
+    Refusal,
+    Refused,
+)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+
+
+class PassthroughAuthMiddleware:
+    """Serves each request as the caller who sent it, and refuses requests without credentials.
+
+        app.add_middleware(PassthroughAuthMiddleware, excluded_paths={"/health"})
+
+    Takes the options of `passthrough_auth.core.Gate`, and raises `ConfigurationError` for wrong
+    ones. The caller is visible (`current_credentials()`) wherever the app's code runs until the
+    app returns: handlers, dependencies, background tasks, streamed bodies, WebSockets.
+    """
+
+    request_class: type[AsgiRequest] = AsgiRequest
+
+    def __init__(
+        self,
+        app: App,
+        header_extractors: Iterable[HeaderExtractor] | None = None,
+        excluded_paths: Iterable[PathRule] | None = None,
+        **options: Unpack[PolicyOptions],
+    ) -> None:
+        self.app = app
+        self.gate = Gate(
+            header_extractors=header_extractors, excluded_paths=excluded_paths, **options
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        request = self.request_class(scope)
+        decision = self.gate.decide(request)
+        hold = self.gate.hold(decision)
+        try:
+            if isinstance(decision, Refused):
+                with hold.active():
+                    await _refuse(request, decision.refusal, receive, send)
+            elif hold.bindings:
+                await self._serve_bound(request, hold, receive, send)
+            else:
+                with hold.active():
+                    await self.app(scope, receive, send)
+        finally:
+            hold.close()
+
+    async def _serve_bound(
+        self, request: AsgiRequest, hold: Hold, receive: Receive, send: Send
+    ) -> None:
+        """Serve a request whose clients may report that upstream refused the caller."""
+        started = False
+
+        async def send_noting_start(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            with hold.active():
+                await self.app(request.scope, receive, send_noting_start)
+        except Exception as error:
+            refusal = None if started else self.gate.refusal_for(request, error)
+            if refusal is None:
+                raise
+            await _refuse(request, refusal, receive, send)
+
+
+async def _refuse(request: AsgiRequest, refusal: Refusal, receive: Receive, send: Send) -> None:
+    """Answer with a refusal. A WebSocket is never accepted."""
+    prefix = "http"
+    if request.transport == "websocket":
+        await receive()  # its websocket.connect, which must be taken before any answer
+        if "websocket.http.response" not in (request.scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""})
+            return
+        prefix = "websocket.http"
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers]
+    await send({"type": f"{prefix}.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": f"{prefix}.response.body", "body": refusal.body_for(request.method)})

@@ -1,0 +1,21 @@
+"""The one setting, PASSTHROUGH_AUTH, and what may be wrong with it."""
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from passthrough_auth.core import ConfigurationError, Gate, options_from
+
+SETTING = "PASSTHROUGH_AUTH"
+
+
+class DjangoConfigurationError(ConfigurationError, ImproperlyConfigured):
+    """A wrong PASSTHROUGH_AUTH setting, as both this library and Django know it."""
+
+
+def gate_from_settings() -> Gate:
+    """The gate that the project's settings describe. Raises `DjangoConfigurationError`."""
+    given = getattr(settings, SETTING, {})
+    try:
+        return Gate(**options_from(given, source=f"settings.{SETTING}"))
+    except ConfigurationError as error:
+        raise DjangoConfigurationError(str(error)) from error

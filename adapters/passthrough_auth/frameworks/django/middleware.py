@@ -1,0 +1,109 @@
+"""The middleware, sync and async. Both are real: neither runs the other in a thread."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import copy_context
+from typing import cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from passthrough_auth.core import (
+    AsyncBodyInContext,
+    BodyInContext,
+    Hold,
+    Refusal,
+    Refused,
+)
+
+from .conf import gate_from_settings
+from .requests import read
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class PassthroughAuthMiddleware:
+    """Serves each request as the caller who sent it, and refuses requests without credentials.
+
+    Configured by settings.PASSTHROUGH_AUTH, a dict of the options of `passthrough_auth.core.Gate`;
+    functions in it may be dotted paths. Raises `ConfigurationError`, which is also Django's
+    `ImproperlyConfigured`, at start-up for a wrong one.
+
+    The caller is visible (`current_credentials()`) in the middleware after this one, views,
+    exception handlers and every piece of a streamed body, sync and async.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.gate = gate_from_settings()
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self._is_async:
+            return self._acall(request)
+        decision = self.gate.decide(read(request))
+        hold = self.gate.hold(decision)
+        try:
+            with hold.active():
+                if isinstance(decision, Refused):
+                    response: HttpResponseBase = _response(request, decision.refusal)
+                else:
+                    response = cast("HttpResponseBase", self.get_response(request))
+                return _carrying(response, hold)
+        except BaseException:
+            hold.close()
+            raise
+
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        decision = self.gate.decide(read(request))
+        hold = self.gate.hold(decision)
+        try:
+            with hold.active():
+                if isinstance(decision, Refused):
+                    response: HttpResponseBase = _response(request, decision.refusal)
+                else:
+                    response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+                return _carrying(response, hold)
+        except BaseException:
+            hold.close()
+            raise
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Answer for a view whose upstream refused the caller. Called by Django."""
+        refusal = self.gate.refusal_for(read(request), exception)
+        return None if refusal is None else _response(request, refusal)
+
+
+def _carrying(response: HttpResponseBase, hold: Hold) -> HttpResponseBase:
+    """The response, whose body if streamed carries the hold until it is closed.
+
+    Any other body is complete, and so is a file: no code of the app's runs for it any more.
+    """
+    if not isinstance(response, StreamingHttpResponse) or _is_file(response):
+        hold.close()
+        return response
+    body = response.streaming_content
+    if isinstance(body, AsyncIterator):
+        response.streaming_content = AsyncBodyInContext(body, hold)
+    else:
+        response.streaming_content = BodyInContext(body, copy_context().run, hold.close)
+    return response
+
+
+def _is_file(response: StreamingHttpResponse) -> bool:
+    return getattr(response, "file_to_stream", None) is not None
+
+
+def _response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    return HttpResponse(
+        refusal.body_for(request.method or ""),
+        status=refusal.status,
+        headers=dict(refusal.headers),
+    )

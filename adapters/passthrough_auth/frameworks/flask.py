@@ -1,0 +1,178 @@
+"""The extension for Flask."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from contextvars import copy_context
+from functools import partial
+from typing import Any, TypeVar, Unpack, cast
+
+from passthrough_auth.core import (
+    BodyInContext,
+    ConfigurationError,
+    Gate,
+    GateOptions,
+    Hold,
+    Refusal,
+    Refused,
+    Runner,
+    WsgiRequest,
+    options_from,
+    requires_extra,
+)
+
+with requires_extra("flask"):
+    from flask import Flask, Response, request
+    from flask import Request as FlaskNativeRequest
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Callable[[bytes], object]]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+R = TypeVar("R")
+
+EXTENSION = "passthrough_auth"
+_SERVED = "passthrough_auth.served"
+_CONFIG_PREFIX = "PASSTHROUGH_AUTH_"
+
+
+class FlaskRequest(WsgiRequest):
+    """A request as extractors see it; `native` is Flask's own request object."""
+
+    __slots__ = ()
+
+    @property
+    def native(self) -> FlaskNativeRequest:
+        return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
+
+
+class PassthroughAuth:
+    """Serves each request as the caller who sent it, and refuses requests without credentials.
+
+        PassthroughAuth(app, excluded_paths={"/health"})
+
+    or, with an application factory, `auth = PassthroughAuth(...)` and later `auth.init_app(app)`.
+    Takes the options of `passthrough_auth.core.Gate`; `app.config["PASSTHROUGH_AUTH_<OPTION>"]`
+    gives those that the constructor was not given. Raises `ConfigurationError` for wrong ones.
+
+    The caller is visible (`current_credentials()`) in before- and after-request functions, views,
+    error handlers, teardown functions and every piece of a streamed body.
+    """
+
+    def __init__(self, app: Flask | None = None, **options: Unpack[GateOptions]) -> None:
+        self._options = options
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Protect an application. Once for each; one extension may serve several."""
+        if EXTENSION in app.extensions:
+            raise ConfigurationError(f"the Flask app {app.name!r} has passthrough-auth already")
+        options = _options_in(app.config)
+        options.update(self._options)
+        app.extensions[EXTENSION] = _Protection(app, Gate(**options))
+
+
+class _Protection:
+    """One protected application: its gate, and the places where Flask asks it."""
+
+    def __init__(self, app: Flask, gate: Gate) -> None:
+        self.gate = gate
+        self._app_name = app.name
+        self._wsgi_app = cast("WsgiApp", app.wsgi_app)
+        self._handle_user_exception = app.handle_user_exception
+        app.wsgi_app = self._serve  # type: ignore[method-assign]  # Flask's way to add middleware
+        app.handle_user_exception = self._handle_exception  # type: ignore[method-assign]
+        # First in line, so that nothing else of the app runs for a refused request.
+        app.before_request_funcs.setdefault(None, []).insert(0, self._ask_gate)
+
+    def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Run one request, from its first function to its last piece of body, in a context of its
+        own. A before-request and a teardown function alone would leave the caller behind in the
+        worker thread when another teardown raises, and would end before a streamed body does.
+        """
+        served = environ[_SERVED] = _Served(self, environ)
+        try:
+            body = served.run(partial(self._wsgi_app, environ, start_response))
+        except BaseException:
+            served.close()
+            raise
+        if _is_file(body, environ):
+            # Servers send files by themselves, and only if they are handed this very object.
+            served.close()
+            return body
+        return BodyInContext(body, served.run, served.close)
+
+    def _ask_gate(self) -> Response | None:
+        served = request.environ.get(_SERVED)
+        if not isinstance(served, _Served) or served.by is not self:
+            raise ConfigurationError(
+                f"a request reached {self._app_name!r} around its wsgi_app, where passthrough-auth "
+                "holds the caller. Wrap app.wsgi_app instead of replacing it; in a test, use the "
+                "test client, or auth_metadata() around code that needs a caller"
+            )
+        decision = self.gate.decide(FlaskRequest(request.environ))
+        served.settle(self.gate.hold(decision))
+        return _response(decision.refusal) if isinstance(decision, Refused) else None
+
+    def _handle_exception(self, error: Exception) -> Any:
+        """The app's own error handlers come first; what they leave may be an upstream refusal."""
+        try:
+            return self._handle_user_exception(error)
+        except Exception as unhandled:
+            refusal = self.gate.refusal_for(FlaskRequest(request.environ), unhandled)
+            if refusal is None:
+                raise
+            return _response(refusal)
+
+
+class _Served:
+    """One request being served: how to run in its context, and what is current in there.
+
+    Its context is a private one, but for a request of `with app.test_client()`: that keeps Flask's
+    own contexts for the test to look at, and must find them, and this, where the test runs.
+    """
+
+    def __init__(self, by: _Protection, environ: Environ) -> None:
+        self.by = by
+        self._hold = Hold()
+        self._entered = ExitStack()
+        keep = environ.get("werkzeug.debug.preserve_context")
+        self.run: Runner = copy_context().run if keep is None else _call
+        self.run(self._enter)
+        if keep is not None:
+            keep(closing(self))
+
+    def settle(self, hold: Hold) -> None:
+        """Make the gate's answer the current hold. Called within the request's context."""
+        self._hold = hold
+        self._enter()
+
+    def _enter(self) -> None:
+        self._entered.enter_context(self._hold.active())
+
+    def close(self) -> None:
+        """End the hold first, which works from any thread, then leave its bindings."""
+        self._hold.close()
+        self.run(self._entered.close)
+
+
+def _call(function: Callable[[], R]) -> R:
+    return function()
+
+
+def _response(refusal: Refusal) -> Response:
+    return Response(refusal.body_for(request.method), refusal.status, list(refusal.headers))
+
+
+def _is_file(body: object, environ: Environ) -> bool:
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(body, wrapper)
+
+
+def _options_in(config: Mapping[str, object]) -> GateOptions:
+    settings = {
+        key.removeprefix(_CONFIG_PREFIX).lower(): value
+        for key, value in config.items()
+        if key.startswith(_CONFIG_PREFIX)
+    }
+    return options_from(settings, source=f"app.config[{_CONFIG_PREFIX + '...'!r}]")

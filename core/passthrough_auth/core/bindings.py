@@ -1,0 +1,102 @@
+"""Handing the caller to clients that keep credentials in a context of their own.
+
+A binding is entered around each request with the caller's credentials, and with empty ones where
+there is no caller, so that nothing of an earlier request is left standing.
+"""
+
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol, cast
+
+from .credentials import Credentials
+from .errors import CallerRefused, ConfigurationError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+_GROUP = "passthrough_auth.bindings"
+
+
+class Binding(Protocol):
+    """Makes a client act as the caller while the context manager that it returns is entered.
+
+    It may be entered several times for one request: a streamed body is produced in pieces. A
+    binding that knows how its client reports an upstream refusal also has a method
+    `caller_refused(error: BaseException) -> CallerRefused | None`.
+    """
+
+    def __call__(self, credentials: Credentials, /) -> AbstractContextManager[object]:
+        """Return a context manager for these credentials; for none at all if they are empty."""
+        ...
+
+
+class Bindings:
+    """The bindings of one gate.
+
+    Given None, it binds each client that the application has imported: an entry point in the group
+    `passthrough_auth.bindings` is named after the module to look for and loads the binding. A
+    client nobody imported costs nothing.
+    """
+
+    __slots__ = ("_bound", "_loading", "_waiting")
+
+    def __init__(self, given: Iterable[Binding] | None = None) -> None:
+        self._bound: tuple[Binding, ...] = ()
+        self._waiting: dict[str, EntryPoint] = {}
+        self._loading = threading.Lock()
+        if given is None:
+            self._waiting = _installed()
+        else:
+            self._bound = tuple(_checked(binding) for binding in given)
+
+    def current(self) -> tuple[Binding, ...]:
+        """The bindings in force now."""
+        if self._waiting:
+            self._load_imported()
+        return self._bound
+
+    def _load_imported(self) -> None:
+        for module in list(self._waiting):
+            if module in sys.modules:
+                self._load(module)
+
+    def _load(self, module: str) -> None:
+        with self._loading:
+            # Another thread may have been here meanwhile; it must not be bound twice.
+            if module in self._waiting:
+                self._bound = (*self._bound, _checked(self._waiting[module].load()))
+                del self._waiting[module]
+
+
+def find_refusal(error: BaseException, bindings: Iterable[Binding]) -> CallerRefused | None:
+    """The upstream refusal that caused this error, however deep it sits in the chain of causes."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, CallerRefused):
+            return cause
+        for binding in bindings:
+            recognise = getattr(binding, "caller_refused", None)
+            refused = recognise(cause) if recognise is not None else None
+            if refused is not None:
+                return cast("CallerRefused", refused)
+        cause = cause.__cause__
+    return None
+
+
+def _installed() -> "dict[str, EntryPoint]":
+    # Imported here: it takes longer than the rest of core, and only this default needs it.
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=_GROUP)}
+
+
+def _checked(binding: object) -> Binding:
+    if not callable(binding):
+        raise ConfigurationError(
+            f"bindings takes callables from Credentials to a context manager, not {binding!r}"
+        )
+    return cast("Binding", binding)

@@ -1,0 +1,181 @@
+"""The caller of the request being served, held for exactly that long.
+
+One context variable holds one `Hold` object for each request. It is set for public and refused
+requests too: on some servers the context of a finished request leaks into the next one on the same
+connection, and only a variable that is always set anew is never stale. The hold is closed when its
+request ends, so that whatever still runs in a copy of the context finds no caller, rather than one
+who is gone.
+"""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from contextvars import ContextVar, Token
+from functools import cache
+from types import TracebackType
+from typing import final
+
+from .bindings import Binding, Bindings
+from .credentials import NOBODY, Credentials
+from .errors import Absence, MalformedCredential, NoCaller
+from .extraction import check_name, check_value
+
+_current: ContextVar["Hold | None"] = ContextVar("passthrough_auth_hold", default=None)
+
+
+def current_credentials() -> Credentials:
+    """The credentials of the caller of the current request.
+
+    Raises `NoCaller`, whose `reason` says why there is none.
+    """
+    hold = current_hold()
+    if hold is None:
+        raise NoCaller("outside")
+    return hold.credentials()
+
+
+def current_hold() -> "Hold | None":
+    """The hold in force here, open or closed; None outside of any. For adapters and bindings."""
+    return _current.get()
+
+
+class Hold:
+    """What one request, or one piece of work, holds of its caller. Adapters make one per request.
+
+    It has the caller's credentials, or the reason why there are none. `active` makes it visible to
+    the code in a `with` block, as often as the request needs; `close` ends it for good everywhere,
+    in copies of the context as well.
+    """
+
+    __slots__ = ("_absence", "_credentials", "bindings")
+
+    def __init__(
+        self,
+        credentials: Credentials | None = None,
+        absence: Absence = "undecided",
+        bindings: tuple[Binding, ...] = (),
+    ) -> None:
+        self._credentials = credentials
+        self._absence: Absence = absence
+        self.bindings = bindings
+
+    def credentials(self) -> Credentials:
+        """The caller's credentials, or `NoCaller` with the reason."""
+        credentials = self._credentials
+        if credentials is None:
+            raise NoCaller(self._absence)
+        return credentials
+
+    def active(self) -> "_Active":
+        """A context manager that makes this hold the current one, and enters its bindings."""
+        return _Active(self)
+
+    def close(self) -> None:
+        """End it: from now on, asking for the caller raises `NoCaller("ended")`."""
+        self._credentials = None
+        self._absence = "ended"
+
+    def bound_credentials(self) -> Credentials:
+        """What bindings are given: the caller's credentials, or empty ones."""
+        return self._credentials or NOBODY
+
+
+@final
+class _Active:
+    """One stretch in which a hold is current. Made for one `with` each."""
+
+    __slots__ = ("_entered", "_hold", "_token")
+
+    _token: Token["Hold | None"]
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._entered: ExitStack | None = None
+
+    def __enter__(self) -> Hold:
+        hold = self._hold
+        self._token = _current.set(hold)
+        if hold.bindings:
+            try:
+                self._entered = _enter(hold)
+            except BaseException:
+                _current.reset(self._token)
+                raise
+        return hold
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if self._entered is not None:
+                self._entered.__exit__(kind, error, trace)
+        finally:
+            _current.reset(self._token)
+
+
+def _enter(hold: Hold) -> ExitStack:
+    credentials = hold.bound_credentials()
+    with ExitStack() as stack:
+        for binding in hold.bindings:
+            stack.enter_context(binding(credentials))
+        return stack.pop_all()
+
+
+@final
+class auth_metadata:
+    """Act as a caller in code outside requests, and in tests. For one `with` block each.
+
+        with auth_metadata(("authorization", "Bearer ...")):
+            ...
+
+    Nested, the inner one replaces the outer. The pairs are checked like those of a request, and
+    work that outlives the block finds no caller, as after a request. `bindings` is what it is for
+    a gate: None binds the clients that the application has imported.
+
+    Raises `ValueError` without pairs, `MalformedCredential` for a pair that may not travel.
+    """
+
+    __slots__ = ("_active", "_hold")
+
+    def __init__(self, *pairs: tuple[str, str], bindings: Iterable[Binding] | None = None) -> None:
+        if not pairs:
+            raise ValueError("auth_metadata needs at least one (name, value) pair")
+        bound = default_bindings() if bindings is None else Bindings(bindings)
+        credentials = Credentials(*map(_checked_pair, pairs))
+        self._hold = Hold(credentials, bindings=bound.current())
+        self._active = self._hold.active()
+
+    def __enter__(self) -> Credentials:
+        self._active.__enter__()
+        return self._hold.credentials()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._active.__exit__(kind, error, trace)
+        finally:
+            self._hold.close()
+
+
+@cache
+def default_bindings() -> Bindings:
+    """The bindings of code outside any gate."""
+    return Bindings()
+
+
+def _checked_pair(pair: tuple[str, str]) -> tuple[str, str]:
+    name, value = pair
+    name = name.lower()
+    problem = check_name(name)
+    if problem:
+        raise MalformedCredential(problem)
+    checked = check_value(name, value)
+    if checked is None:
+        raise MalformedCredential(f"the value given for {name!r} is malformed")
+    return name, checked

@@ -1,0 +1,132 @@
+"""What the caller sent, kept out of every text it could leak into."""
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from hashlib import blake2s
+from typing import NoReturn, Self, final
+
+
+@cache
+def _salt() -> bytes:
+    return os.urandom(16)
+
+
+class _Secret:
+    """Immutable, and not to be pickled: what both classes below have in common."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} is a secret and can't be pickled. Hand work its caller with "
+            "snapshot(), or take the value out yourself with headers()."
+        )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+
+@final
+class Credential(_Secret):
+    """One credential: the lower-case header `name` it travels under, and its secret `value`.
+
+    Only `value` holds the secret. `repr`, `str` and `format` show the name and the `fingerprint`.
+    """
+
+    __slots__ = ("name", "value")
+
+    name: str
+    value: str
+
+    def __init__(self, name: str, value: str) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "value", value)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that tell credentials apart in logs, within this process only.
+
+        Salted afresh for each process, so that a log is no dictionary to look tokens up in.
+        """
+        digest = blake2s(self.value.encode("utf-8", "surrogatepass"), digest_size=8, key=_salt())
+        return digest.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Credential):
+            return NotImplemented
+        return (self.name, self.value) == (other.name, other.value)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.value))
+
+    def __repr__(self) -> str:
+        return f"<Credential {self.name} {self.fingerprint}>"
+
+
+@final
+class Credentials(_Secret):
+    """The credentials of one caller, in the order their extractors stand in; at most one a name.
+
+    Iterating gives each `Credential`; `headers()` gives what a client takes. Empty credentials
+    are false: they stand for nobody, which is what a binding gets for a public request.
+    """
+
+    __slots__ = ("_pairs",)
+
+    _pairs: tuple[tuple[str, str], ...]
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        object.__setattr__(self, "_pairs", pairs)
+
+    def headers(self) -> dict[str, str]:
+        """A new plain dict of header name to secret value."""
+        return dict(self._pairs)
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The (name, secret value) pairs, as gRPC metadata and `auth_metadata` take them."""
+        return self._pairs
+
+    def get(self, name: str) -> Credential | None:
+        """The credential of that name, whatever the case it is asked in."""
+        wanted = name.lower()
+        for own, value in self._pairs:
+            if own == wanted:
+                return Credential(own, value)
+        return None
+
+    def __iter__(self) -> Iterator[Credential]:
+        return (Credential(name, value) for name, value in self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Credentials):
+            return NotImplemented
+        return self._pairs == other._pairs
+
+    def __hash__(self) -> int:
+        return hash(self._pairs)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{each.name} {each.fingerprint}" for each in self)
+        return f"<Credentials {inside or 'of nobody'}>"
+
+
+NOBODY = Credentials()

@@ -1,0 +1,76 @@
+"""Everything this library raises on purpose. All of it is a `PassthroughAuthError`."""
+
+from typing import Literal
+
+Absence = Literal["outside", "undecided", "public", "preflight", "refused", "ended", "expired"]
+"""Why there is no caller to be had: `NoCaller.reason`."""
+
+_ABSENCES: dict[Absence, str] = {
+    "outside": (
+        "No request is being served here. Inside a request, check that the middleware is "
+        "installed and that threads were given a snapshot(); outside one, use "
+        "`with auth_metadata((name, value)): ...`."
+    ),
+    "undecided": "The request has not reached the authentication gate yet.",
+    "public": (
+        "This path is listed in excluded_paths, so no credentials were taken from the request. "
+        "Take the path off that list if its handler needs the caller."
+    ),
+    "preflight": "A CORS preflight carries no credentials, by design of the browser.",
+    "refused": "This request was refused: it carried no usable credentials.",
+    "ended": (
+        "The request that this code belongs to has ended. Work that may outlive its request "
+        "takes the caller along with snapshot()."
+    ),
+    "expired": "The snapshot that this work was given has expired; see snapshot(expires_in=...).",
+}
+
+
+class PassthroughAuthError(Exception):
+    """The base of every exception of this library."""
+
+
+class ConfigurationError(PassthroughAuthError, ValueError):
+    """A setting that can't be right. Raised at start-up; the text says what to write instead."""
+
+
+class NoCaller(PassthroughAuthError, LookupError):
+    """There is no caller here. `reason` says why, in one word; the text says what to do."""
+
+    reason: Absence
+
+    def __init__(self, reason: Absence) -> None:
+        super().__init__(_ABSENCES[reason])
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["NoCaller"], tuple[Absence]]:
+        return type(self), (self.reason,)
+
+
+class MalformedCredential(PassthroughAuthError, ValueError):
+    """A credential is there but can't be used. The text never holds its value.
+
+    An extractor of your own may raise it to say so: the request is then answered with
+    "Authentication credentials malformed" if nothing else on it is valid.
+    """
+
+
+class CallerRefused(PassthroughAuthError):
+    """An upstream service would not serve the caller. The adapters answer with `status`."""
+
+    status: int
+    detail: str
+
+
+class CallerUnauthenticated(CallerRefused):
+    """Upstream did not accept the caller's credentials. Answered with 401."""
+
+    status = 401
+    detail = "Authentication credentials not accepted"
+
+
+class CallerDenied(CallerRefused):
+    """Upstream knows the caller and does not permit this. Answered with 403."""
+
+    status = 403
+    detail = "Permission denied"

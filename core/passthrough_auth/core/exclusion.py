@@ -1,0 +1,112 @@
+"""Which paths are public.
+
+Everything here errs towards "not public": a path that a router might read in more than one way
+matches no rule at all, so its request needs credentials.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, final
+
+from .errors import ConfigurationError
+
+PathRule = str | re.Pattern[str]
+
+# Characters and sequences that routers, proxies and filesystems read differently from each other,
+# or that tell of an undecodable (U+FFFD), twice-encoded (%) or truncated (?, #, ;) path.
+_AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\\%?#;\ufffd\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
+
+
+def is_unambiguous(path: str) -> bool:
+    """Whether every router would read this path the same way."""
+    return path.startswith("/") and _AMBIGUOUS.search(path) is None
+
+
+@final
+class PathRules:
+    """A set of public paths, checked when it is made.
+
+    - `"/health"` is that path exactly: not `/health/`, not `/HEALTH`.
+    - `"/public/*"` is every path that begins with `/public/`.
+    - a compiled pattern is matched against the whole path (`fullmatch`).
+
+    Looking up a path costs the same for one string rule as for ten thousand. Patterns are tried
+    one after the other.
+
+    Raises `ConfigurationError` for a rule that can't be right.
+    """
+
+    __slots__ = ("_deepest", "_exact", "_patterns", "_subtrees")
+
+    def __init__(self, rules: Iterable[PathRule] = ()) -> None:
+        if isinstance(rules, str | bytes | re.Pattern):
+            raise ConfigurationError(
+                f"excluded_paths takes a collection of paths, not one: write {{{rules!r}}}"
+            )
+        checked = [_checked(rule) for rule in rules]
+        strings = [rule for rule in checked if isinstance(rule, str)]
+        subtrees = {rule[:-2] for rule in strings if rule.endswith("/*")}
+        self._exact = frozenset(rule for rule in strings if not rule.endswith("/*"))
+        self._subtrees = frozenset(subtrees)
+        self._deepest = max((rule.count("/") + 1 for rule in subtrees), default=0)
+        self._patterns = tuple(rule for rule in checked if isinstance(rule, re.Pattern))
+
+    def match(self, path: str | None) -> bool:
+        """Whether the path is public. None, a path that can't be decoded, never is."""
+        if path is None:
+            return False
+        # An exact rule was checked for ambiguity when it was made, so an equal path has none.
+        if path in self._exact:
+            return True
+        if not self._in_subtree(path) and not self._fits_pattern(path):
+            return False
+        return is_unambiguous(path)
+
+    def _in_subtree(self, path: str) -> bool:
+        slash = -1
+        for _ in range(self._deepest):
+            slash = path.find("/", slash + 1)
+            if slash < 0:
+                return False
+            if path[:slash] in self._subtrees:
+                return True
+        return False
+
+    def _fits_pattern(self, path: str) -> bool:
+        return any(pattern.fullmatch(path) for pattern in self._patterns)
+
+    def __repr__(self) -> str:
+        subtrees = [f"{rule}/*" for rule in self._subtrees]
+        patterns = [pattern.pattern for pattern in self._patterns]
+        return f"<PathRules {' '.join(sorted([*self._exact, *subtrees, *patterns]))}>"
+
+
+def _checked(rule: Any) -> PathRule:
+    if isinstance(rule, re.Pattern):
+        if isinstance(rule.pattern, bytes):
+            raise ConfigurationError(f"{rule!r} matches bytes; paths are text: compile a str")
+        return rule
+    if not isinstance(rule, str):
+        raise ConfigurationError(
+            f"a path rule is a string such as '/health' or a compiled pattern, not {rule!r}"
+        )
+    _check_string(rule)
+    return rule
+
+
+def _check_string(rule: str) -> None:
+    if not rule.startswith("/"):
+        raise ConfigurationError(f"the path rule {rule!r} needs a leading slash: '/{rule}'")
+    fixed = rule.removesuffix("/*")
+    if "*" in fixed:
+        raise ConfigurationError(
+            f"'*' may only be the whole last segment of a path rule, as in '/public/*', not "
+            f"{rule!r}. For anything else give a compiled pattern, which must match the whole path"
+        )
+    ambiguous = _AMBIGUOUS.search(fixed + "/" if rule != fixed else fixed)
+    if ambiguous:
+        raise ConfigurationError(
+            f"the path rule {rule!r} holds {ambiguous.group()!r}: no request path with it ever "
+            "matches. Write the path as your router sees it, decoded, without query string, empty "
+            "or dot segments"
+        )

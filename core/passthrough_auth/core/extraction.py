@@ -1,0 +1,255 @@
+"""Taking credentials off a request, and what counts as one.
+
+An extractor proposes a header to forward; `check_name` and `check_value` decide whether it may
+travel. They judge by the name it will travel under, so an app's own extractor is held to the same
+grammar as the built-in ones.
+"""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from .errors import ConfigurationError, MalformedCredential
+from .request import Request, cookie_pairs, cookie_text
+
+HeaderExtractor = Callable[[Request], tuple[str, str] | None]
+"""Reads a request and yields the (name, value) of a header to forward, or None."""
+
+_Extractor = TypeVar("_Extractor", bound=HeaderExtractor)
+
+MAX_VALUE_BYTES = 8190
+"""The longest Authorization or custom header value, in bytes: Apache's and gunicorn's line limit."""
+
+_TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VISIBLE = bytes(range(0x21, 0x7F))
+_VISIBLE_AND_SPACE = b" " + _VISIBLE
+_VISIBLE_BUT_COMMA = _VISIBLE.replace(b",", b"")
+_COOKIE_PAIR = re.compile(r"(?:\A|;)[ \t]*[^=; \t][^=;]*=")
+
+# Hop-by-hop (RFC 9110 section 7.6.1), framing and routing fields: forwarding one of these would
+# let a caller steer the connection to upstream instead of naming themselves.
+_NOT_FORWARDABLE = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "forwarded",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+    }
+)
+
+# Headers that an authenticating proxy sets from its own session cookie. A browser attaches that
+# cookie by itself, so such a header proves no more than a cookie does.
+_FROM_A_PROXY_SESSION = frozenset(
+    {
+        "cf-access-jwt-assertion",
+        "x-amzn-oidc-accesstoken",
+        "x-amzn-oidc-data",
+        "x-amzn-oidc-identity",
+        "x-auth-request-access-token",
+        "x-forwarded-access-token",
+        "x-forwarded-id-token",
+        "x-goog-iap-jwt-assertion",
+        "x-ms-token-aad-access-token",
+        "x-ms-token-aad-id-token",
+        "x-pomerium-jwt-assertion",
+    }
+)
+
+# Schemes a browser answers by itself once its user has logged in to the origin (RFC 7617,
+# RFC 7616, RFC 4559).
+_AMBIENT_SCHEMES = frozenset({"basic", "digest", "negotiate", "ntlm"})
+
+
+def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
+    """Say of your own extractor whether what it reads is ambient: attached by a browser by itself.
+
+    Cookies are ambient, and so is a header that a proxy derives from one. An undecorated
+    extractor counts as ambient, so that forgetting this refuses a cross-site request instead of
+    letting it act as the user.
+    """
+
+    def mark(extractor: _Extractor) -> _Extractor:
+        extractor.ambient = ambient  # type: ignore[attr-defined]  # read back by is_ambient below
+        return extractor
+
+    return mark
+
+
+def is_ambient(extractor: HeaderExtractor) -> bool:
+    """Whether what this extractor yields may have been attached by a browser on its own."""
+    return bool(getattr(extractor, "ambient", True))
+
+
+def is_ambient_scheme(name: str, value: str) -> bool:
+    """Whether this is an Authorization value whose scheme browsers answer by themselves."""
+    return name == "authorization" and value.partition(" ")[0].lower() in _AMBIENT_SCHEMES
+
+
+@header_extractor(ambient=False)
+def extract_authorization_header(request: Request) -> tuple[str, str] | None:
+    """The Authorization header (RFC 9110 section 11.6.2), all its lines joined with a comma."""
+    lines = request.lines("authorization")
+    return ("authorization", ",".join(lines)) if lines else None
+
+
+@header_extractor(ambient=True)
+def extract_cookie_header(request: Request) -> tuple[str, str] | None:
+    """The whole Cookie header. `extract_cookies` forwards named cookies only."""
+    text = cookie_text(request)
+    return ("cookie", text) if text else None
+
+
+def extract_cookies(*names: str) -> HeaderExtractor:
+    """Make an extractor that forwards the named cookies, and no others.
+
+    A cookie sent twice with two values is malformed: one of them may have been planted from a
+    sibling domain, and nothing tells which. Raises `ConfigurationError` for a name that no cookie
+    can have.
+    """
+    if not names:
+        raise ConfigurationError("extract_cookies needs a name: extract_cookies('session')")
+    for name in names:
+        if not isinstance(name, str) or not _is_token(name):
+            raise ConfigurationError(f"{name!r} is not the name of a cookie")
+    wanted = dict.fromkeys(names)
+
+    @header_extractor(ambient=True)
+    def extract_named_cookies(request: Request) -> tuple[str, str] | None:
+        found: dict[str, str] = {}
+        for name, value in cookie_pairs(cookie_text(request)):
+            if name in wanted and found.setdefault(name, value) != value:
+                raise MalformedCredential(f"the cookie {name!r} was sent twice with two values")
+        picked = [f"{name}={found[name]}" for name in wanted if name in found]
+        return ("cookie", "; ".join(picked)) if picked else None
+
+    return extract_named_cookies
+
+
+def extract_custom_header(header_name: str, *, ambient: bool | None = None) -> HeaderExtractor:
+    """Make an extractor that forwards one header under its own name.
+
+    `ambient` says whether a browser can be made to send it by another site. By default that is
+    so only for headers known to be set by a proxy from its session cookie, such as
+    `x-forwarded-access-token`.
+
+    Raises `ConfigurationError` for a name that is no header name or that may not be forwarded.
+    """
+    name = header_name.lower() if isinstance(header_name, str) else header_name
+    problem = check_name(name)
+    if problem:
+        raise ConfigurationError(problem)
+    if name == "cookie":
+        return extract_cookie_header
+
+    @header_extractor(ambient=name in _FROM_A_PROXY_SESSION if ambient is None else ambient)
+    def extract_named_header(request: Request) -> tuple[str, str] | None:
+        lines = request.lines(name)
+        if len(lines) > 1 and name != "authorization":
+            raise MalformedCredential(f"the header {name!r} was sent more than once")
+        return (name, ",".join(lines)) if lines else None
+
+    return extract_named_header
+
+
+DEFAULT_EXTRACTORS: tuple[HeaderExtractor, ...] = (
+    extract_authorization_header,
+    extract_cookie_header,
+)
+
+
+def check_extractor(extractor: object) -> HeaderExtractor:
+    """Return the extractor, or raise `ConfigurationError` saying what is wrong with it."""
+    if isinstance(extractor, str):
+        raise ConfigurationError(
+            f"header_extractors takes functions: write extract_custom_header({extractor!r})"
+        )
+    if not callable(extractor):
+        raise ConfigurationError(f"{extractor!r} is not an extractor: it can't be called")
+    call = getattr(extractor, "__call__", None)  # noqa: B004 - an async __call__ is async too
+    if inspect.iscoroutinefunction(extractor) or inspect.iscoroutinefunction(call):
+        raise ConfigurationError(
+            f"{describe(extractor)} is an async function. Extractors only read the request: make "
+            "it a plain `def`"
+        )
+    return cast("HeaderExtractor", extractor)
+
+
+def describe(extractor: object) -> str:
+    """The extractor's name, for messages. Never its repr, which may hold what it closes over."""
+    name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
+    return f"{getattr(extractor, '__module__', '?')}.{name}"
+
+
+def check_name(name: object) -> str | None:
+    """What is wrong with a lower-case header name to forward under; None if nothing is."""
+    if name in ("authorization", "cookie"):
+        return None
+    if not isinstance(name, str) or not _is_token(name):
+        return f"{name!r} is not a header name"
+    if name in _NOT_FORWARDABLE or name.startswith(("sec-", "access-control-")):
+        return f"{name!r} concerns one connection or message and is never forwarded as a credential"
+    return None
+
+
+def check_value(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) -> str | None:
+    """The value to forward under that name, trimmed; None if it is malformed.
+
+    `comma_schemes` are the lower-case Authorization schemes whose credentials may hold commas and
+    spaces.
+    """
+    value = value.strip(" \t")
+    if name == "cookie":
+        valid = _consists_of(value, _VISIBLE_AND_SPACE) and _COOKIE_PAIR.search(value) is not None
+    elif len(value) > MAX_VALUE_BYTES:
+        valid = False
+    elif name == "authorization":
+        valid = _is_authorization(value, comma_schemes)
+    else:
+        valid = _consists_of(value, _VISIBLE_AND_SPACE)
+    return value if valid else None
+
+
+def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
+    # Without a comma this can only be one credential: lines joined by a server, or by
+    # extract_authorization_header, have one between them.
+    scheme, _, rest = value.partition(" ")
+    if not _is_token(scheme):
+        return False
+    if comma_schemes and scheme.lower() in comma_schemes:
+        return _consists_of(rest.lstrip(" "), _VISIBLE_AND_SPACE)
+    return _consists_of(rest.lstrip(" "), _VISIBLE_BUT_COMMA)
+
+
+def _is_token(text: str) -> bool:
+    return _consists_of(text, _TOKEN)
+
+
+def _consists_of(text: str, allowed: bytes) -> bool:
+    """Whether the text is not empty and holds these ASCII characters only."""
+    try:
+        raw = text.encode("ascii")
+    except UnicodeEncodeError:
+        return False
+    return bool(raw) and not raw.translate(None, allowed)

@@ -1,0 +1,305 @@
+"""The one place where it is decided whether a request may pass, and as whom."""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypedDict, final
+
+from . import crosssite
+from .bindings import Binding, Bindings, find_refusal
+from .context import Hold
+from .credentials import Credentials
+from .errors import Absence, ConfigurationError, MalformedCredential
+from .exclusion import PathRule, PathRules
+from .extraction import (
+    DEFAULT_EXTRACTORS,
+    HeaderExtractor,
+    check_extractor,
+    check_name,
+    check_value,
+    describe,
+    is_ambient,
+    is_ambient_scheme,
+)
+from .refusal import Refusal, bearer_challenge
+from .request import Request
+
+logger = logging.getLogger("passthrough_auth")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The request passes, as the caller with these credentials."""
+
+    credentials: Credentials
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Public:
+    """The request passes without a caller: its path is public, or it is a CORS preflight."""
+
+    absence: Absence
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request is answered with this refusal, and its handler does not run."""
+
+    refusal: Refusal
+
+
+Decision = Admitted | Public | Refused
+
+OnRefusal = Callable[[Request, Refusal], Refusal]
+"""Replaces a refusal's headers and body. Its status may not become a success."""
+
+
+class PolicyOptions(TypedDict, total=False):
+    """The keyword-only options of adapters that take the first two of `GateOptions` by place."""
+
+    trusted_origins: Iterable[str]
+    allow_preflight: bool
+    comma_schemes: Iterable[str]
+    realm: str | None
+    resource_metadata: str | None
+    on_refusal: OnRefusal | None
+    bindings: Iterable[Binding] | None
+
+
+class GateOptions(PolicyOptions, total=False):
+    """The options that every adapter takes and hands to `Gate`, which documents them."""
+
+    header_extractors: Iterable[HeaderExtractor] | None
+    excluded_paths: Iterable[PathRule] | None
+
+
+@final
+class Gate:
+    """Decides about requests. Checked when it is made, and the same for every request after that.
+
+    Args:
+        header_extractors: what to take off a request; by default the Authorization and the Cookie
+            header. Of two that yield the same name, the first wins.
+        excluded_paths: the public paths, as `PathRules` takes them.
+        trusted_origins: other origins whose pages may act as a user whose browser attached the
+            credentials by itself, such as `https://admin.example.com`.
+        allow_preflight: let CORS preflights through without credentials. For frameworks where
+            this runs before the CORS layer whatever the order (Flask).
+        comma_schemes: Authorization schemes whose credentials hold commas and are wanted all the
+            same, such as `Digest`.
+        realm: sent in WWW-Authenticate (RFC 9110 section 11.5).
+        resource_metadata: a URL, sent in WWW-Authenticate (RFC 9728 section 5.1).
+        on_refusal: replaces the headers and body of a refusal.
+        bindings: what to enter around each request; None binds each supported client that the
+            application has imported.
+
+    Raises `ConfigurationError` for anything that can't be right.
+    """
+
+    __slots__ = (
+        "_allow_preflight",
+        "_bindings",
+        "_challenge",
+        "_comma_schemes",
+        "_cross_site",
+        "_extractors",
+        "_malformed",
+        "_missing",
+        "_on_refusal",
+        "_paths",
+        "_trusted_origins",
+        "_warned",
+    )
+
+    def __init__(
+        self,
+        *,
+        header_extractors: Iterable[HeaderExtractor] | None = None,
+        excluded_paths: Iterable[PathRule] | None = None,
+        trusted_origins: Iterable[str] = (),
+        allow_preflight: bool = False,
+        comma_schemes: Iterable[str] = (),
+        realm: str | None = None,
+        resource_metadata: str | None = None,
+        on_refusal: OnRefusal | None = None,
+        bindings: Iterable[Binding] | None = None,
+    ) -> None:
+        self._extractors = _checked_extractors(header_extractors)
+        self._paths = PathRules(() if excluded_paths is None else excluded_paths)
+        self._trusted_origins = crosssite.check_trusted_origins(trusted_origins)
+        self._allow_preflight = _checked_flag("allow_preflight", allow_preflight)
+        self._comma_schemes = _checked_schemes(comma_schemes)
+        self._on_refusal = _checked_on_refusal(on_refusal)
+        self._bindings = Bindings(bindings)
+        self._challenge = bearer_challenge(realm, resource_metadata)
+        self._missing = self._unauthorized("Authentication credentials required")
+        self._malformed = self._unauthorized("Authentication credentials malformed")
+        self._cross_site = Refused(
+            Refusal.json(403, "Cross-site request with ambient credentials refused")
+        )
+        self._warned: set[str] = set()
+
+    def decide(self, request: Request) -> Decision:
+        """Decide about one request. Pure: no I/O, and nothing a client sends makes it raise."""
+        if self._paths.match(request.path):
+            return _PUBLIC
+        if self._allow_preflight and crosssite.is_preflight(request):
+            return _PREFLIGHT
+        decision = self._judge(request)
+        if self._on_refusal is not None and isinstance(decision, Refused):
+            return Refused(self._customised(request, decision.refusal))
+        return decision
+
+    def hold(self, decision: Decision) -> Hold:
+        """The hold that goes with a decision: whom the request is served on behalf of."""
+        bindings = self._bindings.current()
+        if isinstance(decision, Admitted):
+            return Hold(decision.credentials, bindings=bindings)
+        absence = decision.absence if isinstance(decision, Public) else "refused"
+        return Hold(None, absence, bindings)
+
+    def refusal_for(self, request: Request, error: BaseException) -> Refusal | None:
+        """The answer to give for an error that a handler raised, if an upstream refusal caused it.
+
+        401 where upstream did not accept the caller's credentials, 403 where it denied them.
+        """
+        refused = find_refusal(error, self._bindings.current())
+        if refused is None:
+            return None
+        if refused.status == 401:
+            refusal = Refusal.json(401, refused.detail, self._challenge)
+        else:
+            refusal = Refusal.json(refused.status, refused.detail)
+        return refusal if self._on_refusal is None else self._customised(request, refusal)
+
+    def _judge(self, request: Request) -> Decision:
+        found: dict[str, str] = {}
+        malformed = False
+        ambient = True
+        for extractor in self._extractors:
+            try:
+                pair = self._extract(extractor, request)
+            except MalformedCredential:
+                malformed = True
+                continue
+            if pair is None or pair[0] in found:
+                continue
+            name, value = pair
+            checked = check_value(name, value, self._comma_schemes)
+            if checked is not None:
+                found[name] = checked
+                ambient = ambient and (is_ambient(extractor) or is_ambient_scheme(name, checked))
+            elif name == "authorization":
+                # The client meant this one. Falling back to a cookie would act as someone else.
+                return self._malformed
+            else:
+                malformed = True
+        if not found:
+            return self._malformed if malformed else self._missing
+        if (
+            ambient
+            and crosssite.is_state_changing(request)
+            and crosssite.is_cross_site(request, self._trusted_origins)
+        ):
+            return self._cross_site
+        return Admitted(Credentials(*found.items()))
+
+    def _extract(self, extractor: HeaderExtractor, request: Request) -> tuple[str, str] | None:
+        """What an extractor yields, if it is a pair of name and value that may be forwarded."""
+        try:
+            pair = extractor(request)
+        except MalformedCredential:
+            raise
+        except Exception as error:  # noqa: BLE001 - any fault of an extractor means: no credential
+            self._warn(extractor, f"raised {type(error).__name__}")
+            return None
+        if pair is None:
+            return None
+        problem = _problem_with(pair)
+        if problem is not None:
+            self._warn(extractor, problem)
+            return None
+        name, value = pair
+        return name.lower(), value
+
+    def _warn(self, extractor: HeaderExtractor, problem: str) -> None:
+        """Log once what is wrong with an extractor, without anything it read or raised."""
+        warning = f"{describe(extractor)} {problem}"
+        if warning not in self._warned:
+            self._warned.add(warning)
+            logger.warning("The extractor %s: it counts as having found nothing", warning)
+
+    def _unauthorized(self, detail: str) -> Refused:
+        return Refused(Refusal.json(401, detail, self._challenge))
+
+    def _customised(self, request: Request, refusal: Refusal) -> Refusal:
+        """The app's own version of a refusal, or the original where that one is no refusal."""
+        assert self._on_refusal is not None
+        try:
+            custom = self._on_refusal(request, refusal)
+        except Exception as error:  # noqa: BLE001 - a fault in it must not let the request pass
+            logger.error("on_refusal raised %s: sent the plain refusal", type(error).__name__)
+            return refusal
+        if not isinstance(custom, Refusal) or not 300 <= custom.status <= 599:
+            logger.error("on_refusal must return a Refusal with a status from 300 to 599")
+            return refusal
+        return custom
+
+
+_PUBLIC = Public("public")
+_PREFLIGHT = Public("preflight")
+
+
+def _problem_with(pair: Any) -> str | None:
+    """What is wrong with what an extractor yielded, in words that hold none of it."""
+    if inspect.iscoroutine(pair):
+        pair.close()
+        return "returned a coroutine; extractors are plain functions"
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        return f"returned {type(pair).__name__}, not a (name, value) pair or None"
+    if not all(isinstance(part, str) for part in pair):
+        return "returned a pair that is not of two strings"
+    if check_name(pair[0].lower()) is not None:
+        return "returned a name that can't be forwarded as a credential"
+    return None
+
+
+def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[HeaderExtractor, ...]:
+    if given is None:
+        return DEFAULT_EXTRACTORS
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+        raise ConfigurationError("header_extractors takes a list of extractors: write [extractor]")
+    extractors = tuple(map(check_extractor, given))
+    if not extractors:
+        raise ConfigurationError(
+            "header_extractors is empty, so every request would be refused. Leave it out to take "
+            "the Authorization and Cookie headers"
+        )
+    return extractors
+
+
+def _checked_flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} is True or False, not {value!r}")
+    return value
+
+
+def _checked_schemes(schemes: Iterable[str]) -> frozenset[str]:
+    if isinstance(schemes, str):
+        raise ConfigurationError(f"comma_schemes takes a collection: write {{{schemes!r}}}")
+    for scheme in schemes:
+        if not isinstance(scheme, str) or check_name(scheme) is not None:
+            raise ConfigurationError(f"{scheme!r} is not an authentication scheme")
+    return frozenset(scheme.lower() for scheme in schemes)
+
+
+def _checked_on_refusal(given: OnRefusal | None) -> OnRefusal | None:
+    if given is None:
+        return None
+    if not callable(given) or inspect.iscoroutinefunction(given):
+        raise ConfigurationError("on_refusal is a plain function (request, refusal) -> Refusal")
+    return given

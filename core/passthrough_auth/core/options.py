@@ -1,0 +1,51 @@
+"""Options as frameworks keep them in settings: by name, functions also as dotted paths."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+from .errors import ConfigurationError
+from .gate import GateOptions
+
+OPTION_NAMES = tuple(sorted(GateOptions.__optional_keys__))
+
+
+def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
+    """The options in a settings mapping, dotted paths imported.
+
+    `source` names the settings in messages, such as `settings.PASSTHROUGH_AUTH`. Raises
+    `ConfigurationError` for an unknown option or a path that leads nowhere.
+    """
+    if not isinstance(settings, Mapping):
+        raise ConfigurationError(f"{source} is a dict of options, not {type(settings).__name__}")
+    for name in settings:
+        if name not in OPTION_NAMES:
+            raise ConfigurationError(f"{source} has no option {name!r}{_suggestion(name)}")
+    options: dict[str, Any] = dict(settings)
+    for name in ("header_extractors", "bindings"):
+        given = options.get(name)
+        if isinstance(given, list | tuple | set | frozenset):
+            options[name] = [_resolved(item, source, name) for item in given]
+    if "on_refusal" in options:
+        options["on_refusal"] = _resolved(options["on_refusal"], source, "on_refusal")
+    return cast("GateOptions", options)
+
+
+def _suggestion(name: object) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(str(name), OPTION_NAMES, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f". There are: {', '.join(OPTION_NAMES)}"
+
+
+def _resolved(item: object, source: str, option: str) -> Any:
+    if not isinstance(item, str):
+        return item
+    module_name, _, attribute = item.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{option} in {source}: nothing can be imported from {item!r}. Write the dotted path "
+            "of a function, as in 'myproject.auth.extract_token', or the function itself"
+        ) from error

@@ -1,0 +1,200 @@
+"""What the gate needs to know of a request, and how to read it off the two server interfaces.
+
+ASGI and WSGI are protocols, not frameworks, so reading them lives here, once. A framework's
+adapter subclasses `AsgiRequest` or `WsgiRequest`, or `Request` itself if it is neither.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, Literal
+
+Transport = Literal["http", "websocket"]
+
+
+class Request(ABC):
+    """One incoming request, as extractors see it on every framework."""
+
+    __slots__ = ()
+
+    transport: Transport = "http"
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """The method, as sent. A WebSocket handshake is a GET."""
+
+    @property
+    @abstractmethod
+    def path(self) -> str | None:
+        """The path within the app, percent-decoded once; None where it can't be decoded."""
+
+    @property
+    @abstractmethod
+    def native(self) -> Any:
+        """The framework's own request object."""
+
+    @abstractmethod
+    def lines(self, name: str) -> Sequence[str]:
+        """Every field line of that header, decoded as latin-1, in the order received.
+
+        Servers that join repeated lines before the app sees them give one line.
+        """
+
+    @abstractmethod
+    def names(self) -> Iterable[str]:
+        """The lower-case names of the headers present, each once."""
+
+    @property
+    def headers(self) -> "Headers":
+        """The headers as a read-only mapping that doesn't mind the case of a name."""
+        return Headers(self)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies by name, values as sent.
+
+        Of two with one name the first is kept: browsers put the more specific one first
+        (RFC 6265 section 5.4).
+        """
+        found: dict[str, str] = {}
+        for name, value in cookie_pairs(cookie_text(self)):
+            found.setdefault(name, value)
+        return found
+
+    def __repr__(self) -> str:
+        # Neither headers nor query: they are where secrets travel.
+        return f"<{type(self).__name__} {self.transport} {self.method} {self.path!r}>"
+
+
+class Headers(Mapping[str, str]):
+    """A request's headers by name, repeated lines joined with a comma (RFC 9110 section 5.3)."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __getitem__(self, name: str) -> str:
+        if name.lower() == "cookie":
+            lines: Sequence[str] = [text] if (text := cookie_text(self._request)) else []
+        else:
+            lines = self._request.lines(name)
+        if not lines:
+            raise KeyError(name)
+        return ",".join(lines)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and bool(self._request.lines(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._request.names())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._request.names())
+
+    def __repr__(self) -> str:
+        return f"<Headers {', '.join(self)}>"
+
+
+def cookie_text(request: Request) -> str:
+    """All Cookie lines as one; HTTP/2 and later may split them (RFC 9113 section 8.2.3)."""
+    return "; ".join(request.lines("cookie"))
+
+
+def cookie_pairs(text: str) -> Iterator[tuple[str, str]]:
+    """The name and value of each pair of a Cookie header. Parts that are no pair are left out."""
+    for part in text.split(";"):
+        name, equals, value = part.partition("=")
+        if equals and (name := name.strip(" \t")):
+            yield name, value.strip(" \t")
+
+
+class AsgiRequest(Request):
+    """A request read off an ASGI HTTP or WebSocket scope."""
+
+    __slots__ = ("_by_name", "_headers", "scope")
+
+    def __init__(self, scope: MutableMapping[str, Any]) -> None:
+        self.scope = scope
+        self._headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        # One pass in C. It keeps one line a name, so `lines` trusts it only if none repeats.
+        self._by_name = dict(self._headers)
+
+    @property
+    def transport(self) -> Transport:  # type: ignore[override]  # read-only is enough here
+        return "websocket" if self.scope["type"] == "websocket" else "http"
+
+    @property
+    def method(self) -> str:
+        method: str = self.scope.get("method", "GET")
+        return method
+
+    @property
+    def path(self) -> str | None:
+        path: str = self.scope["path"]
+        root: str = self.scope.get("root_path", "")
+        if root and path.startswith(root):
+            within = path[len(root) :]
+            if not within or within[0] == "/":
+                return within
+        return path
+
+    @property
+    def native(self) -> Any:
+        return self.scope
+
+    def lines(self, name: str) -> Sequence[str]:
+        wanted = name.lower().encode("utf-8", "replace")
+        if len(self._by_name) == len(self._headers):
+            line = self._by_name.get(wanted)
+            return () if line is None else (line.decode("latin-1"),)
+        return [line.decode("latin-1") for own, line in self._headers if own == wanted]
+
+    def names(self) -> Iterable[str]:
+        return [name.decode("latin-1") for name in self._by_name]
+
+
+_UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
+
+
+class WsgiRequest(Request):
+    """A request read off a WSGI environ (PEP 3333), where headers are latin-1 text."""
+
+    __slots__ = ("environ",)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self.environ = environ
+
+    @property
+    def method(self) -> str:
+        method: str = self.environ["REQUEST_METHOD"]
+        return method
+
+    @property
+    def path(self) -> str | None:
+        raw: str = self.environ.get("PATH_INFO", "")
+        try:
+            return raw.encode("latin-1").decode("utf-8")
+        except UnicodeError:
+            return None
+
+    @property
+    def native(self) -> Any:
+        return self.environ
+
+    def lines(self, name: str) -> Sequence[str]:
+        # An environ can't tell X_Token from X-Token, so a name with an underscore is never found.
+        if "_" in name:
+            return ()
+        key = name.upper().replace("-", "_")
+        if key not in _UNPREFIXED:
+            key = "HTTP_" + key
+        line: str | None = self.environ.get(key)
+        return () if line is None else (line,)
+
+    def names(self) -> Iterable[str]:
+        for key in self.environ:
+            if key.startswith("HTTP_"):
+                yield key[5:].replace("_", "-").lower()
+            elif key in _UNPREFIXED:
+                yield _UNPREFIXED[key]

@@ -1,0 +1,89 @@
+"""Streamed bodies: produced after the handler returned, still on behalf of its caller."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+from .context import Hold
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Runner(Protocol):
+    """Calls a function in some context: `Context.run` is one."""
+
+    def __call__(self, function: Callable[[], R], /) -> R: ...
+
+
+class BodyInContext(Generic[T]):
+    """A body, each piece of which is produced in the context of its request, by way of `run`.
+
+    The server may ask for the pieces from any thread. `on_close` ends the hold; it is called once
+    when the body is closed, also if that was never exhausted, or if closing it raises.
+    """
+
+    def __init__(self, body: Iterable[T], run: Runner, on_close: Callable[[], object]) -> None:
+        self._body = body
+        self._run = run
+        self._on_close = on_close
+        self._pieces: Iterator[T] | None = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        return self._run(self._next)
+
+    def _next(self) -> T:
+        if self._pieces is None:
+            self._pieces = iter(self._body)
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """Close the body in its context, and end the hold."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                self._run(close)
+        finally:
+            self._on_close()
+
+
+class AsyncBodyInContext(Generic[T]):
+    """An async body, for each piece of which the hold is made current, and not in between.
+
+    An async generator runs in the context of whoever asks for the next piece, so a context of its
+    own would not reach it, and a value set across its `yield` would stay behind in that caller's.
+    """
+
+    def __init__(self, body: AsyncIterable[T], hold: Hold) -> None:
+        self._body = body
+        self._hold = hold
+        self._pieces: AsyncIterator[T] | None = None
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        with self._hold.active():
+            if self._pieces is None:
+                self._pieces = aiter(self._body)
+            return await anext(self._pieces)
+
+    async def aclose(self) -> None:
+        """Close the body on behalf of its caller, and end the hold."""
+        try:
+            close = getattr(self._pieces, "aclose", None)
+            if close is not None:
+                with self._hold.active():
+                    await close()
+        finally:
+            self._hold.close()
+
+    def close(self) -> None:
+        """End the hold, where only a plain call is possible."""
+        self._hold.close()
