@@ -6,9 +6,11 @@ Nothing here stands in for anything: the SDK is the real one, and talks TLS to a
 import asyncio
 import contextvars
 import gc
+import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -547,19 +549,26 @@ def test_stopping_leaves_nothing_and_does_not_wait_for_a_slow_call(
         assert client.connect_ex(("127.0.0.1", int(endpoint.url.rpartition(":")[2]))) != 0
 
 
-def test_a_forwarded_address_does_not_change_whose_connection_is_hung_up(
-    endpoint: FlyteEndpoint,
-) -> None:
-    endpoint.fail("UserInfo", "hung up", times=1)
-    with auth_metadata(ALICE, ("x-forwarded-for", "203.0.113.7")):
-        assert remote.User.get().subject() == "alice"
-    assert outcomes(endpoint) == [("alice", "hung up"), ("alice", "ok")]
+@pytest.mark.parametrize("headers", [{}, {"x-forwarded-for": "203.0.113.7"}])
+def test_hung_up_closes_the_connection_without_a_byte(headers: dict[str, str]) -> None:
+    """A client's X-Forwarded-For doesn't change whose connection is closed."""
+    with FlyteEndpoint() as endpoint:
+        endpoint.fail("UserInfo", "hung up", times=1)
+        port = int(endpoint.url.rpartition(":")[2])
+        trust = ssl.create_default_context(cafile=endpoint.ca_file)
+        client = http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=trust)
+        path = "/flyteidl2.auth.IdentityService/UserInfo"
+        client.request("POST", path, headers={"content-type": "application/proto", **headers})
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            client.getresponse()
+        client.close()
+        assert outcomes(endpoint) == [(None, "hung up")]
 
 
 @pytest.fixture
 def separate() -> Iterator[FlyteEndpoint]:
     """An endpoint in a process of its own."""
-    with FlyteEndpoint(["alice", Caller(subject="bob", may_run=["other"])], process=True) as it:
+    with FlyteEndpoint(["alice", Caller(subject="bob", may_run={"other"})], process=True) as it:
         yield it
 
 
