@@ -161,7 +161,8 @@ def _call(function: Callable[[], R]) -> R:
 
 
 def _response(refusal: Refusal) -> Response:
-    return Response(refusal.body_for(request.method), refusal.status, list(refusal.headers))
+    # Werkzeug leaves the body out of the answer to HEAD, and keeps its length.
+    return Response(refusal.body, refusal.status, list(refusal.headers))
 
 
 def _is_file(body: object, environ: Environ) -> bool:

@@ -1,8 +1,10 @@
-"""Reading a Django request: off the environ or scope beneath it, which Django keeps.
+"""Reading a Django request: headers off the environ or scope beneath it, which Django keeps.
 
-Django's own META joins repeated headers and decodes paths leniently; what lies beneath is what the
-other frameworks' adapters read, so every framework decides alike.
+Django's own META joins repeated headers; what lies beneath is what the other frameworks' adapters
+read, so every framework decides alike.
 """
+
+from typing import cast
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
@@ -10,7 +12,25 @@ from django.http import HttpRequest
 from passthrough_auth.core import AsgiRequest, Request, WsgiRequest
 
 
-class DjangoWsgiRequest(WsgiRequest):
+class _Native:
+    """What both kinds of request take from Django itself."""
+
+    __slots__ = ()
+
+    _native: HttpRequest
+
+    @property
+    def path(self) -> str | None:
+        # What Django's router matches. Under WSGI Django writes over the environ's PATH_INFO; what
+        # it could not decode it has percent-encoded again, and no rule matches a percent sign.
+        return self._native.path_info
+
+    @property
+    def native(self) -> HttpRequest:
+        return self._native
+
+
+class DjangoWsgiRequest(_Native, WsgiRequest):
     """A Django request under WSGI."""
 
     __slots__ = ("_native",)
@@ -19,28 +39,15 @@ class DjangoWsgiRequest(WsgiRequest):
         super().__init__(native.META)
         self._native = native
 
-    @property
-    def native(self) -> HttpRequest:
-        return self._native
 
-
-class DjangoAsgiRequest(AsgiRequest):
+class DjangoAsgiRequest(_Native, AsgiRequest):
     """A Django request under ASGI."""
 
     __slots__ = ("_native",)
 
     def __init__(self, native: ASGIRequest) -> None:
-        super().__init__(native.scope)
+        super().__init__(cast("dict[str, object]", native.scope))
         self._native = native
-
-    @property
-    def path(self) -> str | None:
-        # What Django's router matches: its FORCE_SCRIPT_NAME may replace the scope's root_path.
-        return self._native.path_info
-
-    @property
-    def native(self) -> HttpRequest:
-        return self._native
 
 
 def read(native: HttpRequest) -> Request:

@@ -1,0 +1,65 @@
+"""A column of the matrix: the conformance app, built with one framework."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+from passthrough_auth.core import GateOptions
+
+from .cases import CASES
+from .model import Case, Feature
+from .options import options
+
+PREFIX = "/mounted"
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one framework builds the conformance app, and what it has to offer.
+
+    `build` takes the gate's options and returns the whole app, protected. Its routes, and what
+    each does, are those of the functions in `handlers`; the columns that ship show how.
+    """
+
+    name: str
+    interface: Literal["asgi", "wsgi"]
+    build: Callable[[GateOptions], Any]
+    offers: frozenset[Feature]
+    mounted: bool = False
+
+    def cases(self) -> list[Case]:
+        """The cases that this column has to pass: all whose features it offers."""
+        return [
+            case
+            for case in CASES
+            if case.needs <= self.offers and (case.mountable or not self.mounted)
+        ]
+
+    def under_prefix(self) -> "Column":
+        """The same app, mounted below a prefix in the interface's usual way."""
+        return replace(self, name=f"{self.name} {PREFIX}", mounted=True)
+
+    def app(self, variant: str) -> Any:
+        """The app with the options of that name."""
+        return _app(self, variant)
+
+
+@cache
+def _app(column: Column, variant: str) -> Any:
+    app = column.build(options(variant))
+    if not column.mounted:
+        return app
+    if column.interface == "wsgi":
+        from werkzeug.exceptions import NotFound
+        from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+        return DispatcherMiddleware(NotFound(), {PREFIX: app})
+    from starlette.routing import Mount, Router
+
+    return Router([Mount(PREFIX, app=app)])
+
+
+def with_prefixes(columns: Sequence[Column]) -> list[Column]:
+    """Each column, and each once more below a prefix."""
+    return [each for column in columns for each in (column, column.under_prefix())]

@@ -1,0 +1,1 @@
+"""The columns that ship: the conformance app in each supported framework."""

@@ -1,0 +1,120 @@
+"""The conformance app on FastAPI."""
+
+from typing import Annotated, Any
+
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from passthrough_auth.core import GateOptions
+from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware
+
+from .. import handlers
+from ..column import Column
+from .starlette import (
+    ASGI_FEATURES,
+    METHODS,
+    Inside,
+    Outside,
+    handled,
+    handled_401,
+    websocket,
+)
+
+
+def caller() -> handlers.Answer:
+    """A sync dependency, which FastAPI runs in a thread of its own."""
+    return handlers.whoami()
+
+
+Caller = Annotated[handlers.Answer, Depends(caller)]
+
+
+def build(options: GateOptions) -> Any:
+    """The conformance app on FastAPI."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Inside)
+    app.add_middleware(FastAPIPassthroughAuthMiddleware, **options)
+    app.add_middleware(Outside)
+    app.add_exception_handler(handlers.Deliberate, handled)
+    app.add_exception_handler(401, handled_401)
+    app.add_api_websocket_route("/ws", websocket)
+    app.add_api_websocket_route("/public/ws", websocket)
+
+    @app.post("/public/upload")
+    @app.post("/upload")
+    async def upload(request: Request) -> handlers.Answer:
+        return handlers.uploaded(await request.body())
+
+    @app.get("/public/stream")
+    @app.get("/astream")
+    async def astream() -> StreamingResponse:
+        return StreamingResponse(handlers.astream())
+
+    @app.get("/stream")
+    def stream() -> StreamingResponse:
+        return StreamingResponse(handlers.stream())
+
+    @app.get("/endless")
+    def endless() -> StreamingResponse:
+        return StreamingResponse(handlers.endless())
+
+    @app.get("/aendless")
+    async def aendless() -> StreamingResponse:
+        return StreamingResponse(handlers.aendless())
+
+    @app.get("/stream-crash")
+    def stream_crash() -> StreamingResponse:
+        return StreamingResponse(handlers.stream_crash())
+
+    @app.get("/background/{key}")
+    async def background(key: str, tasks: BackgroundTasks) -> handlers.Answer:
+        tasks.add_task(handlers.record, key)
+        return handlers.whoami()
+
+    @app.get("/recorded/{key}")
+    async def recorded(key: str) -> handlers.Answer:
+        return await handlers.arecorded(key)
+
+    @app.get("/outlive/{key}")
+    async def outlive(key: str) -> handlers.Answer:
+        return await handlers.aoutlive(key)
+
+    @app.get("/outlive-stream/{key}")
+    async def outlive_stream(key: str) -> StreamingResponse:
+        await handlers.aoutlive(key)
+        return StreamingResponse(handlers.astream())
+
+    @app.get("/threads")
+    def threads() -> handlers.Answer:
+        return handlers.threads()
+
+    @app.get("/athreads")
+    async def athreads() -> handlers.Answer:
+        return await handlers.athreads()
+
+    @app.get("/raise")
+    def fail() -> None:
+        handlers.fail()
+
+    @app.get("/crash")
+    def crash() -> None:
+        handlers.crash()
+
+    @app.get("/abort-401")
+    def abort_401() -> None:
+        raise HTTPException(401)
+
+    @app.get("/get-only")
+    @app.get("/teardown-crash")
+    async def plain(caller: Caller) -> handlers.Answer:
+        return caller
+
+    @app.api_route("/{rest:path}", methods=METHODS)
+    def whoami(rest: str, caller: Caller) -> JSONResponse:
+        here = handlers.whoami()
+        return JSONResponse(here if here == caller else {"caller": "not the dependency's"})
+
+    return app
+
+
+COLUMN = Column("FastAPI", "asgi", build, ASGI_FEATURES)

@@ -1,0 +1,171 @@
+"""The conformance app on Starlette. FastAPI's column shares what the two have in common."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from passthrough_auth.core import GateOptions
+from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
+
+from .. import handlers
+from ..column import Column
+
+ASGI_FEATURES = frozenset({"websocket", "async", "sync-stream", "async-stream", "background"})
+
+
+class Outside:
+    """A layer outside ours: it decorates every answer, and fails after one path's."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def decorated(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-outside", b"yes")]
+            await send(message)
+
+        await self.app(scope, receive, decorated)
+        if scope["type"] == "http" and scope["path"].endswith("/teardown-crash"):
+            handlers.crash()
+
+
+class Inside:
+    """A layer inside ours: it notes on each answer who the caller is after the handler."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        before = handlers.saw()
+
+        async def noting(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                seen = before if before == handlers.saw() else "changed"
+                noted = [(b"x-handler", b"yes"), (b"x-middleware-saw", seen.encode())]
+                message["headers"] = [*message["headers"], *noted]
+            await send(message)
+
+        await self.app(scope, receive, noting)
+
+
+async def handled(request: Request, error: Exception) -> Response:
+    """The app's own error handler."""
+    return JSONResponse(handlers.whoami(), 418)
+
+
+async def handled_401(request: Request, error: Exception) -> Response:
+    """An app's own 401 handler that answers 200."""
+    return JSONResponse({"handled": 401})
+
+
+async def websocket(websocket: WebSocket) -> None:
+    """Say who the caller is, at once and for every message."""
+    await websocket.accept()
+    await websocket.send_text(json.dumps(handlers.whoami()))
+    async for _ in websocket.iter_text():
+        await websocket.send_text(json.dumps(handlers.whoami()))
+
+
+def sync(answer: Callable[..., Any]) -> Callable[[Request], Response]:
+    """A sync endpoint, which Starlette runs in a thread."""
+    return lambda request: JSONResponse(answer(**request.path_params))
+
+
+def asynchronous(answer: Callable[..., Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+    """An async endpoint."""
+
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(await answer(**request.path_params))
+
+    return endpoint
+
+
+async def whoami(request: Request) -> Response:
+    """Who the caller is. Also for any path that has no route of its own."""
+    return JSONResponse(handlers.whoami())
+
+
+async def upload(request: Request) -> Response:
+    """Read a whole body."""
+    return JSONResponse(handlers.uploaded(await request.body()))
+
+
+async def astream(request: Request) -> Response:
+    """An async streamed body."""
+    return StreamingResponse(handlers.astream())
+
+
+def stream(request: Request) -> Response:
+    """A sync streamed body."""
+    return StreamingResponse(handlers.stream())
+
+
+def background(request: Request) -> Response:
+    """An answer, and work after it."""
+    task = BackgroundTask(handlers.record, request.path_params["key"])
+    return JSONResponse(handlers.whoami(), background=task)
+
+
+async def outlive_stream(request: Request) -> Response:
+    """A streamed body, and a task that outlives it."""
+    await handlers.aoutlive(request.path_params["key"])
+    return StreamingResponse(handlers.astream())
+
+
+async def abort_401(request: Request) -> Response:
+    """Raise a 401, for the app's own handler."""
+    raise HTTPException(401)
+
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+ROUTES = [
+    WebSocketRoute("/ws", websocket),
+    WebSocketRoute("/public/ws", websocket),
+    Route("/public/upload", upload, methods=["POST"]),
+    Route("/public/stream", astream),
+    Route("/upload", upload, methods=["POST"]),
+    Route("/get-only", sync(handlers.whoami)),
+    Route("/abort-401", abort_401),
+    Route("/raise", sync(handlers.fail)),
+    Route("/crash", sync(handlers.crash)),
+    Route("/teardown-crash", whoami),
+    Route("/stream", stream),
+    Route("/astream", astream),
+    Route("/endless", lambda request: StreamingResponse(handlers.endless())),
+    Route("/aendless", lambda request: StreamingResponse(handlers.aendless())),
+    Route("/stream-crash", lambda request: StreamingResponse(handlers.stream_crash())),
+    Route("/background/{key}", background),
+    Route("/recorded/{key}", asynchronous(handlers.arecorded)),
+    Route("/threads", sync(handlers.threads)),
+    Route("/athreads", asynchronous(handlers.athreads)),
+    Route("/outlive/{key}", asynchronous(handlers.aoutlive)),
+    Route("/outlive-stream/{key}", outlive_stream),
+    Route("/{rest:path}", whoami, methods=METHODS),
+]
+
+
+def build(options: GateOptions) -> Any:
+    """The conformance app on Starlette."""
+    return Starlette(
+        routes=ROUTES,
+        middleware=[
+            Middleware(Outside),
+            Middleware(PassthroughAuthMiddleware, **options),
+            Middleware(Inside),
+        ],
+        exception_handlers={handlers.Deliberate: handled, 401: handled_401},
+    )
+
+
+COLUMN = Column("Starlette", "asgi", build, ASGI_FEATURES)

@@ -1,0 +1,296 @@
+"""Running cases without a socket, through the raw ASGI and WSGI interfaces.
+
+All steps of a case run in one context, as on a server that leaks the context of one request into
+the next; and after each step, and between the pieces of a body, that context must hold nothing.
+"""
+
+import asyncio
+import io
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from contextvars import copy_context
+from typing import Any, TypeVar
+from urllib.parse import unquote, unquote_to_bytes
+
+from passthrough_auth.core import current_hold
+
+from .column import PREFIX, Column
+from .model import Answer, Call, Case, HeaderLines
+
+T = TypeVar("T")
+
+_HOST: HeaderLines = ((b"Host", b"app.example.com"),)
+_PIECE = 65536
+_WAIT = 10.0  # seconds for one request
+_keys = itertools.count()
+
+
+class Leak(AssertionError):
+    """A caller was visible where no request is being served."""
+
+
+def run(column: Column, case: Case) -> str | None:
+    """Run a case against a column; return what is wrong, None if nothing is.
+
+    On ASGI it runs twice: as on a server that delivers repeated headers apart and lets a WebSocket
+    be refused with a response, and as on one that joins them and doesn't.
+    """
+    serve = _asgi_case if column.interface == "asgi" else _wsgi_case
+    for rich in (True, False) if column.interface == "asgi" else (False,):
+        key = f"in-process-{next(_keys)}"
+        wrong = copy_context().run(serve, column, case, key, rich)
+        if wrong is not None:
+            return wrong
+    return None
+
+
+def addressed(call: Call, column: Column, key: str) -> bytes:
+    """The target of a call, for this column and with this key for what it records."""
+    target = call.target.replace(b"%(key)s", key.encode())
+    return PREFIX.encode() + target if column.mounted else target
+
+
+def _expect_no_hold() -> None:
+    if current_hold() is not None:
+        raise Leak(f"left behind in the server's context: {current_hold()!r}")
+
+
+def _asgi_case(column: Column, case: Case, key: str, rich: bool) -> str | None:
+    async def steps() -> str | None:
+        app = column.app(case.options)
+        for number, step in enumerate(case.steps, 1):
+            exchange = _AsgiExchange(step.call, addressed(step.call, column, key), rich)
+            answer = await asyncio.wait_for(exchange.run(app), _WAIT)
+            _expect_no_hold()
+            if wrong := step.check(answer):
+                return f"step {number}: {wrong}"
+        return None
+
+    with asyncio.Runner() as runner:
+        return runner.run(steps(), context=copy_context())
+
+
+class _AsgiExchange:
+    """One request to an ASGI app, and the answer to it."""
+
+    def __init__(self, call: Call, target: bytes, rich: bool) -> None:
+        self.call = call
+        self.scope = _scope(call, target, rich)
+        self.left = False
+        self.status = 0
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.pieces: list[bytes] = []
+        self._incoming = self._messages()
+        self._answered = asyncio.Event()
+
+    async def run(self, app: Any) -> Answer:
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            # What a server does with an app that raises: 500, unless a response is on its way.
+            self.status = self.status or 500
+        return Answer(self.status, self.headers, b"".join(self.pieces), tuple(self.pieces))
+
+    async def receive(self) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        message = next(self._incoming, None)
+        if message is None or message["type"].endswith(".disconnect"):
+            await self._answered.wait()
+        return message or {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+        if self.left:
+            raise OSError("the client has left")
+        kind = message["type"]
+        if kind.endswith("response.start"):
+            self.status = message["status"]
+            self.headers = tuple(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in message["headers"]
+            )
+        elif kind.endswith("response.body"):
+            self._take(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._answered.set()
+        elif kind == "websocket.accept":
+            self.status = 101
+        elif kind == "websocket.send":
+            self._take((message.get("text") or "").encode() + b"\n")
+        elif kind == "websocket.close":
+            self.status = self.status or 403
+            self._answered.set()
+
+    def _take(self, piece: bytes) -> None:
+        if piece:
+            self.pieces.append(piece)
+        if self.call.leave_after is not None and len(self.pieces) >= self.call.leave_after:
+            self.left = True
+            self._answered.set()
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        if self.call.websocket:
+            self._answered.set()
+            yield {"type": "websocket.connect"}
+            yield {"type": "websocket.receive", "text": "again"}
+            yield {"type": "websocket.disconnect", "code": 1000}
+            return
+        body = self.call.body
+        for start in range(0, len(body) or 1, _PIECE):
+            piece = body[start : start + _PIECE]
+            yield {"type": "http.request", "body": piece, "more_body": start + _PIECE < len(body)}
+
+
+def _scope(call: Call, target: bytes, rich: bool) -> dict[str, Any]:
+    raw_path, _, query = target.partition(b"?")
+    lines = [(name.lower(), value.strip(b" \t")) for name, value in _lines(call)]
+    scope: dict[str, Any] = {
+        "type": "websocket" if call.websocket else "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": "ws" if call.websocket else "http",
+        "path": unquote(raw_path.decode("ascii")),
+        "raw_path": raw_path,
+        "query_string": query,
+        "root_path": "",
+        "headers": lines if rich else _joined(lines),
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8000),
+    }
+    if call.websocket:
+        scope["subprotocols"] = []
+        scope["extensions"] = {"websocket.http.response": {}} if rich else {}
+    else:
+        scope["method"] = call.method
+    return scope
+
+
+def _lines(call: Call) -> HeaderLines:
+    lines = call.headers
+    if not any(name.lower() == b"host" for name, _ in lines):
+        lines = _HOST + lines
+    if call.body:
+        lines = (*lines, (b"Content-Length", b"%d" % len(call.body)))
+    return lines
+
+
+def _joined(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    joined: dict[bytes, bytes] = {}
+    for name, value in lines:
+        between = b"; " if name == b"cookie" else b","
+        joined[name] = joined[name] + between + value if name in joined else value
+    return list(joined.items())
+
+
+def _wsgi_case(column: Column, case: Case, key: str, rich: bool) -> str | None:
+    app = column.app(case.options)
+    for number, step in enumerate(case.steps, 1):
+        answer = _wsgi_exchange(app, step.call, addressed(step.call, column, key))
+        _expect_no_hold()
+        if wrong := step.check(answer):
+            return f"step {number}: {wrong}"
+    return None
+
+
+def _wsgi_exchange(app: Any, call: Call, target: bytes) -> Answer:
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
+        started[:] = [(status, list(headers))]
+        return lambda data: None
+
+    pieces: list[bytes] = []
+    try:
+        body = app(_environ(call, target), start_response)
+        _expect_no_hold()
+        with _closed_elsewhere(body) if call.leave_after else closing(_Closable(body)):
+            for piece in _from_two_threads(iter(body)):
+                _expect_no_hold()
+                if piece:
+                    pieces.append(piece)
+                if call.leave_after is not None and len(pieces) >= call.leave_after:
+                    break
+    except Leak:
+        raise
+    except Exception:
+        # What a server does with an app that raises: 500, unless a response is on its way.
+        if not pieces:
+            started[:] = [("500 Internal Server Error", [])]
+    status, headers = started[0]
+    return Answer(int(status[:3]), tuple(headers), b"".join(pieces), tuple(pieces))
+
+
+class _Closable:
+    """Lets `closing` close a body that may have no `close`."""
+
+    def __init__(self, body: Any) -> None:
+        self.close = getattr(body, "close", lambda: None)
+
+
+@contextmanager
+def _closed_elsewhere(body: Any) -> Iterator[None]:
+    """Close the body from another thread, as some servers do for a client that has left."""
+    try:
+        yield
+    finally:
+        _in_thread(_Closable(body).close)
+
+
+def _from_two_threads(body: Iterator[T]) -> Iterator[T]:
+    """The pieces of a body, every second one asked for from another thread."""
+    end = object()
+    for number in itertools.count():
+        piece: Any = next(body, end) if number % 2 == 0 else _in_thread(lambda: next(body, end))
+        if piece is end:
+            return
+        yield piece
+
+
+def _in_thread(work: Callable[[], T]) -> T:
+    outcome: list[T] = []
+    errors: list[BaseException] = []
+
+    def note() -> None:
+        try:
+            outcome.append(work())
+            _expect_no_hold()
+        except BaseException as error:  # handed on to the thread that waits
+            errors.append(error)
+
+    thread = threading.Thread(target=note)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return outcome[0]
+
+
+def _environ(call: Call, target: bytes) -> dict[str, Any]:
+    raw_path, _, query = target.partition(b"?")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": call.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(raw_path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(call.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    stripped = [(name.lower(), value.strip(b" \t")) for name, value in _lines(call)]
+    for name, value in _joined(stripped):
+        # Servers drop names with an underscore, which an environ couldn't tell from dashes.
+        if b"_" not in name:
+            key = name.decode("latin-1").upper().replace("-", "_")
+            bare = key in ("CONTENT_TYPE", "CONTENT_LENGTH")
+            environ[key if bare else f"HTTP_{key}"] = value.decode("latin-1")
+    return environ

@@ -1,0 +1,68 @@
+"""Every column of one interface as a single app, for a real server to serve.
+
+The header `x-conformance: <column>;<options>` says which of them a request is for; nothing else of
+the request is touched. More columns can be added by naming them, as `module:attribute` with commas
+between, in the environment variable PASSTHROUGH_AUTH_COLUMNS.
+"""
+
+import os
+import pkgutil
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Literal
+
+from .column import Column, with_prefixes
+
+HEADER = "x-conformance"
+MORE_COLUMNS = "PASSTHROUGH_AUTH_COLUMNS"
+
+
+def shipped(interface: Literal["asgi", "wsgi"]) -> list[Column]:
+    """The columns that ship, each also below a prefix."""
+    # Here and not above: a server of the one interface needs no framework of the other.
+    from .columns import django
+
+    if interface == "asgi":
+        from .columns import fastapi, starlette
+
+        columns = [starlette.COLUMN, fastapi.COLUMN, *django.COLUMNS]
+    else:
+        from .columns import flask
+
+        columns = [*flask.COLUMNS, *django.COLUMNS]
+    return with_prefixes([column for column in columns if column.interface == interface])
+
+
+@cache
+def _columns(interface: Literal["asgi", "wsgi"]) -> dict[str, Column]:
+    more = [name for name in os.environ.get(MORE_COLUMNS, "").split(",") if name]
+    columns = shipped(interface) + with_prefixes([pkgutil.resolve_name(name) for name in more])
+    return {column.name: column for column in columns}
+
+
+def _chosen(interface: Literal["asgi", "wsgi"], choice: str) -> Any:
+    name, _, variant = choice.partition(";")
+    return _columns(interface)[name].app(variant)
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None:
+    """The ASGI columns."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+        return
+    choice = dict(scope["headers"])[HEADER.encode()].decode("latin-1")
+    await _chosen("asgi", choice)(scope, receive, send)
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def wsgi(environ: Any, start_response: Any) -> Iterable[bytes]:
+    """The WSGI columns."""
+    body: Iterable[bytes] = _chosen("wsgi", environ["HTTP_X_CONFORMANCE"])(environ, start_response)
+    return body

@@ -1,0 +1,199 @@
+"""Running cases over a real socket, with exactly the bytes of the case."""
+
+import itertools
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from ..servers import Running, Server, serving
+from ..wire import (
+    ConnectionEnded,
+    Incoming,
+    WebSocketRefused,
+    Wire,
+    WireError,
+    handshake_bytes,
+    request_bytes,
+)
+from .column import Column
+from .inprocess import addressed
+from .model import Answer, Call, Case, Step
+from .serving import HEADER
+
+_HOST = b"app.example.com"
+_OWN_REFUSALS = frozenset({400, 414, 431})
+_keys = itertools.count()
+
+Kind = Literal["passed", "server", "documented", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a case went. `server`: the server itself refused the request, as it may.
+
+    `documented`: it failed as DOCUMENTED says that it must on this server.
+    """
+
+    kind: Kind
+    note: str = ""
+
+
+_MERGES = "the server makes X_Name and X-Name one before the app can tell them apart"
+_SLASHES = "the server takes //a for /a before the app sees it, and routes it so"
+
+DOCUMENTED: Mapping[tuple[str, str], str] = {
+    ("granian-wsgi", "custom header: another spelling"): _MERGES,
+    ("hypercorn-wsgi", "custom header: another spelling"): _MERGES,
+    ("waitress", "protected path: two slashes in front"): _SLASHES,
+    ("werkzeug", "protected path: two slashes in front"): _SLASHES,
+}
+"""What can't be kept on a server, by server and case: nothing here can mend it."""
+
+
+@contextmanager
+def serving_columns(server: Server, **env: str) -> Generator[Running]:
+    """Serve the columns of the server's interface on it."""
+    app = f"{__package__}.serving:{server.interface}"
+    with serving(server, app, env=env) as running:
+        yield running
+
+
+def run(running: Running, server: Server, column: Column, case: Case) -> Verdict:
+    """Run a case against a column on a running server."""
+    client = _Client(running, server, column, case)
+    try:
+        verdict = client.run()
+    finally:
+        client.hang_up()
+    documented = DOCUMENTED.get((server.name, case.name))
+    if documented is None or column.mounted:
+        return verdict
+    if verdict.kind == "failed":
+        return Verdict("documented", documented)
+    return Verdict("failed", f"passed, though it is documented that {documented}")
+
+
+class _OwnRefusal(Exception):
+    """The server would not take the request, and may."""
+
+
+class _Client:
+    """One client, that makes the calls of one case."""
+
+    def __init__(self, running: Running, server: Server, column: Column, case: Case) -> None:
+        self._running = running
+        self._server = server
+        self._column = column
+        self._case = case
+        self._key = f"{server.name}-{next(_keys)}"
+        self._wire: Wire | None = None
+
+    def run(self) -> Verdict:
+        try:
+            for number, step, answer in self._exchanges():
+                if wrong := step.check(answer):
+                    return Verdict("failed", f"step {number}: {wrong}")
+        except _OwnRefusal as refusal:
+            return Verdict("server", str(refusal))
+        except WireError as error:
+            return Verdict("failed", f"{type(error).__name__}: {error}")
+        return Verdict("passed")
+
+    def hang_up(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    def _exchanges(self) -> Generator[tuple[int, Step, Answer]]:
+        if self._case.pipelined and self._server.pipelining:
+            wire = self._connected()
+            wire.send(b"".join(self._bytes(step.call) for step in self._case.steps))
+            for number, step in enumerate(self._case.steps, 1):
+                yield number, step, self._read(wire, step.call)
+            return
+        for number, step in enumerate(self._case.steps, 1):
+            yield number, step, self._exchange(step)
+
+    def _exchange(self, step: Step) -> Answer:
+        fresh = self._wire is None
+        try:
+            answer = self._speak(step.call)
+        except ConnectionEnded as error:
+            self.hang_up()
+            if not fresh and not error.received:
+                # A server may close an idle connection at any time (RFC 9112 section 9.5).
+                return self._exchange(step)
+            if self._case.server_may_refuse:
+                raise _OwnRefusal("closed the connection") from error
+            return _or_raise(step, error)
+        if not self._server.keep_alive or answer.values("connection") == ["close"]:
+            self.hang_up()
+        if self._case.server_may_refuse and answer.status in _OWN_REFUSALS:
+            raise _OwnRefusal(f"answered {answer.status}")
+        return answer
+
+    def _speak(self, call: Call) -> Answer:
+        wire = self._connected()
+        if call.websocket:
+            answer = self._converse(wire, call)
+            self.hang_up()
+            return answer
+        with suppress(ConnectionEnded):
+            # A server may refuse and close before it has taken a whole body; it has answered.
+            wire.send(self._bytes(call))
+        return self._read(wire, call)
+
+    def _connected(self) -> Wire:
+        if self._wire is None:
+            self._wire = Wire(self._running.host, self._running.port)
+        return self._wire
+
+    def _headers(self, call: Call) -> list[tuple[bytes, bytes]]:
+        choice = f"{self._column.name};{self._case.options}"
+        return [(HEADER.encode(), choice.encode()), *call.headers]
+
+    def _bytes(self, call: Call) -> bytes:
+        target = addressed(call, self._column, self._key)
+        own_host = any(name.lower() == b"host" for name, _ in call.headers)
+        host = None if own_host else _HOST
+        return request_bytes(call.method, target, self._headers(call), call.body, host=host)
+
+    def _read(self, wire: Wire, call: Call) -> Answer:
+        incoming = wire.begin(call.method)
+        if call.leave_after is None:
+            response = incoming.read()
+            return Answer(response.status, tuple(response.headers), response.body, response.chunks)
+        pieces = tuple(_some(incoming, call.leave_after))
+        wire.abort()
+        self._wire = None
+        return Answer(incoming.status, tuple(incoming.headers), b"".join(pieces), pieces)
+
+    def _converse(self, wire: Wire, call: Call) -> Answer:
+        headers = [pair for pair in self._headers(call) if pair[0].lower() != b"host"]
+        host = next((value for name, value in call.headers if name.lower() == b"host"), _HOST)
+        target = addressed(call, self._column, self._key)
+        try:
+            socket = wire.upgrade(handshake_bytes(target, headers, host=host))
+        except WebSocketRefused as refused:
+            response = refused.response
+            return Answer(response.status, tuple(response.headers), response.body)
+        first = socket.receive_text()
+        socket.send_text("again")
+        messages = tuple(text.encode() + b"\n" for text in (first, socket.receive_text()))
+        socket.close()
+        return Answer(101, (), b"".join(messages), messages)
+
+
+def _some(incoming: Incoming, number: int) -> Generator[bytes]:
+    """That many chunks of a body, or fewer if it breaks off."""
+    with suppress(WireError):
+        yield from itertools.islice(incoming.chunks(), number)
+
+
+def _or_raise(step: Step, error: WireError) -> Answer:
+    """No answer at all, where the step is content with that."""
+    nothing = Answer(0, (), b"")
+    if step.check(nothing) is not None:
+        raise error
+    return nothing
