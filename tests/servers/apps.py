@@ -1,5 +1,12 @@
-"""The smallest apps that show what a server does."""
+"""Two small apps that show what a server does: `asgi` and `wsgi`.
 
+/ says ok, /stream sends three chunks with a pause before each, /large sends 8 MB, /head sends a
+body whatever the method, and every other path gets what the app was given, as JSON. A websocket is
+closed before it is accepted at /reject, answered with a 401 at /deny, and echoes elsewhere.
+"""
+
+import asyncio
+import json
 import os
 import time
 from typing import Any
@@ -9,16 +16,105 @@ time.sleep(float(os.environ.get("APP_IMPORT_SECONDS", "0")))
 if "APP_IMPORT_FAILS" in os.environ:
     raise RuntimeError("this app can't be imported")
 
+CHUNKS = (b"one", b"two", b"three")
+PAUSE = 0.1  # seconds
+PIECE = b"x" * 65536
+PIECES = 128
+
 
 async def asgi(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        headers = [(b"content-length", b"2"), (b"x-pid", b"%d" % os.getpid())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"ok"})
+        await asgi_http(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await asgi_websocket(scope, receive, send)
     else:
         raise NotImplementedError(scope["type"])
 
 
-def wsgi(environ: Any, start_response: Any) -> list[bytes]:
-    start_response("200 OK", [("Content-Length", "2"), ("X-Pid", str(os.getpid()))])
-    return [b"ok"]
+async def asgi_http(scope: Any, receive: Any, send: Any) -> None:
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    headers = [(b"x-pid", b"%d" % os.getpid()), (b"content-type", b"text/plain")]
+    parts: Any = (PIECE,) * PIECES
+    if scope["path"] == "/stream":
+        parts = CHUNKS
+    elif scope["path"] != "/large":
+        parts = [b"ok"] if scope["path"] in {"/", "/head"} else [told(scope, body)]
+        headers.append((b"content-length", b"%d" % len(parts[0])))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for part in parts:
+        if scope["path"] == "/stream":
+            await asyncio.sleep(PAUSE)
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def told(scope: Any, body: bytes) -> bytes:
+    raw = scope.get("raw_path")
+    seen = {
+        "method": scope.get("method"),
+        "path": scope["path"],
+        "raw": None if raw is None else raw.decode("latin-1"),
+        "root": scope.get("root_path"),
+        "query": scope["query_string"].decode("latin-1"),
+        "headers": [[n.decode("latin-1"), v.decode("latin-1")] for n, v in scope["headers"]],
+        "body": len(body),
+        "extensions": sorted(scope.get("extensions") or {}),
+    }
+    return json.dumps(seen).encode()
+
+
+async def asgi_websocket(scope: Any, receive: Any, send: Any) -> None:
+    assert (await receive())["type"] == "websocket.connect"
+    if scope["path"] == "/reject":
+        await send({"type": "websocket.close", "code": 4401, "reason": "no"})
+        return
+    if scope["path"] == "/deny":
+        headers = [(b"www-authenticate", b"Bearer"), (b"content-length", b"3")]
+        kind = "websocket.http.response"
+        await send({"type": f"{kind}.start", "status": 401, "headers": headers})
+        await send({"type": f"{kind}.body", "body": b"no!"})
+        return
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": told(scope, b"").decode()})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
+def wsgi(environ: Any, start_response: Any) -> Any:
+    path = environ["PATH_INFO"]
+    headers = [("X-Pid", str(os.getpid())), ("Content-Type", "text/plain")]
+    if path == "/stream":
+        start_response("200 OK", headers)
+        return wsgi_stream()
+    if path == "/large":
+        start_response("200 OK", headers)
+        return (PIECE for _ in range(PIECES))
+    answer = b"ok" if path in {"/", "/head"} else wsgi_told(environ)
+    start_response("200 OK", [*headers, ("Content-Length", str(len(answer)))])
+    return [answer]
+
+
+def wsgi_stream() -> Any:
+    for chunk in CHUNKS:
+        time.sleep(PAUSE)
+        yield chunk
+
+
+def wsgi_told(environ: Any) -> bytes:
+    seen = {
+        "method": environ["REQUEST_METHOD"],
+        "path": environ["PATH_INFO"],
+        "raw": environ.get("RAW_URI", environ.get("REQUEST_URI")),
+        "root": environ["SCRIPT_NAME"],
+        "query": environ["QUERY_STRING"],
+        "headers": [[n, v] for n, v in environ.items() if n.startswith("HTTP_")],
+        "body": len(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))),
+    }
+    return json.dumps(seen).encode()

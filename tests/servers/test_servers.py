@@ -1,11 +1,15 @@
 """Every server starts, serves, refuses to be half started, and goes without a trace."""
 
 import http.client
+import json
 import socket
 import sys
+import time
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +21,27 @@ from passthrough_auth.testing.servers import (
     server,
     serving,
 )
+from passthrough_auth.testing.wire import (
+    ConnectionEnded,
+    Headers,
+    Response,
+    WebSocketRefused,
+    Wire,
+    WireError,
+    exchange,
+    handshake_bytes,
+    request_bytes,
+)
 
 HERE = Path(__file__).parent
+HOST = b"example"
 
-every_server = pytest.mark.parametrize("served", SERVERS, ids=lambda served: served.name)
+
+def by_name(served: Server) -> str:
+    return served.name
+
+
+every_server = pytest.mark.parametrize("served", SERVERS, ids=by_name)
 
 
 def app_for(served: Server) -> str:
@@ -208,3 +229,170 @@ def test_all_that_was_asked_for_is_there() -> None:
         "granian-wsgi",
         "hypercorn-wsgi",
     ]
+
+
+@pytest.fixture(scope="module", params=SERVERS, ids=by_name)
+def observed(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Running]]:
+    with serving(request.param, app_for(request.param), cwd=HERE) as running:
+        yield request.param, running
+
+
+def told(running: Running, target: bytes, headers: Headers = ()) -> Any:
+    """What the app was given for this request."""
+    request = request_bytes("GET", target, headers, host=HOST)
+    response = exchange(running.host, running.port, request)[0]
+    assert response.status == 200, response
+    return json.loads(response.body)
+
+
+def values(seen: Any, name: str) -> list[str]:
+    """The values of a header as an ASGI or a WSGI app finds them."""
+    keys = {name, "HTTP_" + name.upper().replace("-", "_")}
+    return [value for key, value in seen["headers"] if key in keys]
+
+
+def test_the_path_is_decoded_once(observed: tuple[Server, Running]) -> None:
+    _, running = observed
+    for target, path in [
+        (b"/a%2Fb", "/a/b"),
+        (b"/a%252Fb", "/a%2Fb"),
+        (b"/%2e%2e/a", "/../a"),
+        (b"/a//b", "/a//b"),
+        (b"/a%00b", "/a\0b"),
+        (b"/a%0Ab", "/a\nb"),
+        (b"/a;b", "/a;b"),
+    ]:
+        assert told(running, target)["path"] == path
+
+
+def test_leading_slashes(observed: tuple[Server, Running]) -> None:
+    served, running = observed
+    assert told(running, b"//a")["path"] == ("/a" if served.merges_leading_slashes else "//a")
+
+
+def test_two_lines_of_a_header(observed: tuple[Server, Running]) -> None:
+    served, running = observed
+    lines = [(b"Authorization", b"Bearer a"), (b"Authorization", b"Bearer b")]
+    seen = values(told(running, b"/e", lines), "authorization")
+    if served.joins_lines:
+        assert [value.replace(", ", ",") for value in seen] == ["Bearer a,Bearer b"]
+    else:
+        assert seen == ["Bearer a", "Bearer b"]
+
+
+def test_underscores_in_a_header_name(observed: tuple[Server, Running]) -> None:
+    served, running = observed
+    seen = told(running, b"/e", [(b"X-Name", b"dash"), (b"X_Name", b"underscore")])
+    assert ("underscore" in ",".join(values(seen, "x-name"))) is served.merges_underscores
+
+
+def test_keep_alive(observed: tuple[Server, Running]) -> None:
+    """Where there is none, the response says so and the server closes."""
+    served, running = observed
+    with Wire(running.host, running.port) as wire:
+        wire.send(request_bytes("GET", b"/", host=HOST))
+        first = wire.receive("GET")
+        if served.keep_alive:
+            wire.send(request_bytes("GET", b"/", host=HOST))
+            assert wire.receive("GET").body == b"ok"
+        else:
+            assert first.values("connection") == ["close"]
+            assert wire.receive_end() == b""
+
+
+def test_pipelining(observed: tuple[Server, Running]) -> None:
+    served, running = observed
+    with Wire(running.host, running.port) as wire:
+        wire.send(request_bytes("GET", b"/", host=HOST) + request_bytes("GET", b"/e", host=HOST))
+        assert wire.receive("GET").body == b"ok"
+        if served.pipelining:
+            assert b'"/e"' in wire.receive("GET").body
+        else:
+            wire.end_sending()
+            with pytest.raises(ConnectionEnded):
+                wire.receive("GET")
+
+
+def test_chunks_arrive_as_they_are_made(observed: tuple[Server, Running]) -> None:
+    """None is held back for the next."""
+    _, running = observed
+    with Wire(running.host, running.port) as wire:
+        wire.send(request_bytes("GET", b"/stream", host=HOST))
+        arrived = [(chunk, time.monotonic()) for chunk in wire.begin("GET").chunks()]
+    assert [chunk for chunk, _ in arrived] == [b"one", b"two", b"three"]
+    assert arrived[2][1] - arrived[0][1] > 0.1
+
+
+def test_the_body_of_a_response_to_head(observed: tuple[Server, Running]) -> None:
+    served, running = observed
+    with Wire(running.host, running.port) as wire:
+        wire.send(request_bytes("HEAD", b"/stream", [(b"Connection", b"close")], host=HOST))
+        assert wire.receive("HEAD").body == b""
+        assert (wire.receive_end() == b"") is served.drops_head_body
+
+
+def test_a_half_closed_connection(observed: tuple[Server, Running]) -> None:
+    served, running = observed
+    with Wire(running.host, running.port) as wire:
+        wire.send(request_bytes("GET", b"/stream", host=HOST))
+        wire.end_sending()
+        try:
+            answered = wire.receive("GET").body == b"onetwothree"
+        except WireError:
+            answered = False
+    assert answered is served.answers_half_closed
+
+
+@pytest.mark.parametrize("vanish", [Wire.close, Wire.abort])
+def test_a_client_that_vanishes_while_it_is_sent_to_harms_nobody(
+    observed: tuple[Server, Running], vanish: Callable[[Wire], None]
+) -> None:
+    _, running = observed
+    reader = Wire(running.host, running.port, receive_buffer=4096)
+    reader.send(request_bytes("GET", b"/large", host=HOST))
+    assert reader.receive_bytes().startswith(b"HTTP/1.")
+    vanish(reader)
+    request = request_bytes("GET", b"/", host=HOST)
+    assert exchange(running.host, running.port, request)[0].body == b"ok"
+
+
+def test_websockets(observed: tuple[Server, Running]) -> None:
+    """Text goes both ways; elsewhere a handshake is an ordinary request, or refused."""
+    served, running = observed
+    if not served.websockets:
+        assert refusal(running, b"/e").status in {200, 403}
+        return
+    with Wire(running.host, running.port) as wire:
+        websocket = wire.upgrade(handshake_bytes(b"/e", [(b"X-Name", b"a")], host=HOST))
+        seen = json.loads(websocket.receive_text())
+        assert values(seen, "x-name") == ["a"]
+        assert ("websocket.http.response" in seen["extensions"]) is served.denial_response
+        websocket.send_text("h\u00e9")
+        assert websocket.receive_text() == "h\u00e9"
+        websocket.close()
+
+
+@pytest.mark.parametrize(
+    "observed", [one for one in SERVERS if one.websockets], ids=by_name, indirect=True
+)
+def test_a_websocket_closed_before_it_is_accepted_is_a_403(
+    observed: tuple[Server, Running],
+) -> None:
+    _, running = observed
+    assert refusal(running, b"/reject").status == 403
+
+
+@pytest.mark.parametrize(
+    "observed", [one for one in SERVERS if one.denial_response], ids=by_name, indirect=True
+)
+def test_a_websocket_denied_with_a_response(observed: tuple[Server, Running]) -> None:
+    _, running = observed
+    response = refusal(running, b"/deny")
+    assert (response.status, response.body) == (401, b"no!")
+    assert response.values("www-authenticate") == ["Bearer"]
+
+
+def refusal(running: Running, target: bytes) -> Response:
+    with Wire(running.host, running.port) as wire, pytest.raises(WebSocketRefused) as caught:
+        wire.upgrade(handshake_bytes(target, host=HOST))
+    return caught.value.response
