@@ -27,10 +27,11 @@ from connectrpc.errors import ConnectError
 from flyte import remote
 from flyte._initialize import get_client
 from flyte.remote import auth_metadata
+from flyte.syncify import syncify
 from flyteidl2.common.identifier_pb2 import ProjectIdentifier
-from flyteidl2.dataproxy.dataproxy_service_pb2 import UploadInputsRequest
+from flyteidl2.dataproxy.dataproxy_service_pb2 import UploadInputsRequest, UploadInputsResponse
 from flyteidl2.task.task_definition_pb2 import TaskIdentifier
-from flyteidl2.workflow.run_service_pb2 import CreateRunRequest
+from flyteidl2.workflow.run_service_pb2 import CreateRunRequest, CreateRunResponse
 
 from passthrough_auth.testing.flyte import Call, Caller, FlyteEndpoint, Task
 
@@ -254,20 +255,27 @@ def test_a_caller_runs_what_is_permitted(
     assert len(endpoint.runs) == allowed
 
 
+@syncify
+async def upload_inputs(project: ProjectIdentifier) -> UploadInputsResponse:
+    return await get_client().dataproxy_service.upload_inputs(
+        UploadInputsRequest(project_id=project)
+    )
+
+
+@syncify
+async def create_run(request: CreateRunRequest) -> CreateRunResponse:
+    return await get_client().run_service.create_run(request)
+
+
 def test_inputs_that_another_caller_uploaded_are_refused(endpoint: FlyteEndpoint) -> None:
     """What happens when the callers of one `flyte.run` are mixed up halfway."""
-    client = get_client()
     project = ProjectIdentifier(organization="127", name="demo", domain="development")
     with auth_metadata(ALICE):
-        upload = client.dataproxy_service.upload_inputs(UploadInputsRequest(project_id=project))
-        uploaded = asyncio.run(upload)
+        inputs = upload_inputs(project).offloaded_input_data
     task = TaskIdentifier(name="train", version="v1")
-    request = CreateRunRequest(
-        project_id=project, task_id=task, offloaded_input_data=uploaded.offloaded_input_data
-    )
+    request = CreateRunRequest(project_id=project, task_id=task, offloaded_input_data=inputs)
     with auth_metadata(BOB):
-        code = connect_code(lambda: asyncio.run(client.run_service.create_run(request)))
-    assert code is Code.PERMISSION_DENIED
+        assert connect_code(lambda: create_run(request)) is Code.PERMISSION_DENIED
     assert not endpoint.runs
 
 
