@@ -6,7 +6,7 @@ adapter subclasses `AsgiRequest` or `WsgiRequest`, or `Request` itself if it is 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 Transport = Literal["http", "websocket"]
 
@@ -16,7 +16,10 @@ class Request(ABC):
 
     __slots__ = ()
 
-    transport: Transport = "http"
+    @property
+    def transport(self) -> Transport:
+        """What the answer travels over: "http", or "websocket" for a handshake."""
+        return "http"
 
     @property
     @abstractmethod
@@ -61,6 +64,9 @@ class Request(ABC):
             found.setdefault(name, value)
         return found
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} holds secrets and can't be pickled")
+
     def __repr__(self) -> str:
         # Neither headers nor query: they are where secrets travel.
         return f"<{type(self).__name__} {self.transport} {self.method} {self.path!r}>"
@@ -75,13 +81,10 @@ class Headers(Mapping[str, str]):
         self._request = request
 
     def __getitem__(self, name: str) -> str:
-        if name.lower() == "cookie":
-            lines: Sequence[str] = [text] if (text := cookie_text(self._request)) else []
-        else:
-            lines = self._request.lines(name)
+        lines = self._request.lines(name)
         if not lines:
             raise KeyError(name)
-        return ",".join(lines)
+        return cookie_text(self._request) if name.lower() == "cookie" else ",".join(lines)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and bool(self._request.lines(name))
@@ -116,12 +119,16 @@ class AsgiRequest(Request):
 
     def __init__(self, scope: MutableMapping[str, Any]) -> None:
         self.scope = scope
-        self._headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        if not isinstance(headers, list | tuple):
+            # The interface allows anything that can be iterated, be it only once.
+            scope["headers"] = headers = list(headers)
+        self._headers: Sequence[tuple[bytes, bytes]] = headers
         # One pass in C. It keeps one line a name, so `lines` trusts it only if none repeats.
         self._by_name = dict(self._headers)
 
     @property
-    def transport(self) -> Transport:  # type: ignore[override]  # read-only is enough here
+    def transport(self) -> Transport:
         return "websocket" if self.scope["type"] == "websocket" else "http"
 
     @property

@@ -1,0 +1,197 @@
+"""Reading a request off ASGI and WSGI."""
+
+import pytest
+
+from passthrough_auth.core import AsgiRequest, WsgiRequest
+from passthrough_auth.core.request import cookie_pairs
+from tests.core.making import asgi, on_both_interfaces, wsgi
+
+# --- The path -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("root_path", "path", "within"),
+    [
+        ("", "/items", "/items"),
+        ("/api", "/api/items", "/items"),
+        ("/api", "/api/", "/"),
+        ("/api", "/api", ""),
+        ("/api", "/apiary", "/apiary"),
+        ("/api", "/items", "/items"),
+        ("/api", "/items/api/x", "/items/api/x"),
+        ("/api/", "/api/items", "/api/items"),
+    ],
+)
+def test_the_root_path_is_taken_off_at_a_slash_only(root_path, path, within):
+    assert asgi(path, root_path=root_path).path == within
+
+
+def test_a_scope_without_root_path_is_not_mounted():
+    scope = {"type": "http", "method": "GET", "path": "/items", "headers": []}
+
+    assert AsgiRequest(scope).path == "/items"
+
+
+@pytest.mark.parametrize(
+    ("path_info", "path"),
+    [
+        ("/items", "/items"),
+        ("/caf\xc3\xa9", "/café"),
+        ("/caf\xe9", None),
+        ("/\xc0\xae\xc0\xae/", None),
+        ("/\xed\xa0\x80", None),
+        ("/caf\u0113", None),
+        ("", ""),
+    ],
+)
+def test_a_wsgi_path_is_strict_utf_8(path_info, path):
+    """Latin-1 only, overlong forms, encoded surrogates and text no server gives are no path."""
+    assert WsgiRequest({"REQUEST_METHOD": "GET", "PATH_INFO": path_info}).path == path
+
+
+def test_an_environ_without_path_info_has_an_empty_path():
+    assert WsgiRequest({"REQUEST_METHOD": "GET"}).path == ""
+
+
+# --- Method and transport -----------------------------------------------------------------------
+
+
+@on_both_interfaces
+def test_the_method_is_as_sent(make):
+    assert make(method="get").method == "get"
+    assert make(method="PATCH").transport == "http"
+
+
+def test_a_websocket_handshake_is_a_get():
+    request = asgi(kind="websocket")
+
+    assert (request.transport, request.method) == ("websocket", "GET")
+
+
+def test_native_is_what_the_server_gave():
+    scope = asgi().scope
+    environ = {"REQUEST_METHOD": "GET"}
+
+    assert AsgiRequest(scope).native is scope
+    assert WsgiRequest(environ).native is environ
+
+
+# --- Headers ------------------------------------------------------------------------------------
+
+
+@on_both_interfaces
+def test_headers_are_found_whatever_the_case_of_the_name(make):
+    request = make(headers=[("X-Token", "t"), ("Accept", "a")])
+
+    assert list(request.lines("x-ToKeN")) == ["t"]
+    assert request.headers["X-TOKEN"] == "t"
+    assert request.headers.get("x-none") is None
+    assert "x-token" in request.headers
+    assert "x-none" not in request.headers
+    assert 7 not in request.headers
+    assert list(request.lines("x-none")) == []
+
+
+@on_both_interfaces
+def test_a_missing_header_is_a_key_error(make):
+    with pytest.raises(KeyError, match="x-none"):
+        make().headers["x-none"]
+
+
+@on_both_interfaces
+def test_headers_are_a_mapping(make):
+    request = make(headers=[("X-Token", "t"), ("Accept", "a"), ("Accept", "b")])
+
+    assert dict(request.headers) == {"x-token": "t", "accept": "a,b"}
+    assert len(request.headers) == 2
+    assert repr(request.headers) == "<Headers x-token, accept>"
+
+
+def test_each_line_is_seen_where_the_server_keeps_them_apart():
+    request = asgi(headers=[("accept", "a"), ("x-token", "t"), ("accept", "b")])
+
+    assert list(request.lines("Accept")) == ["a", "b"]
+    assert list(request.lines("x-token")) == ["t"]
+    assert list(request.lines("x-none")) == []
+
+
+@on_both_interfaces
+def test_cookie_lines_are_joined_with_a_semicolon(make):
+    request = make(headers=[("Cookie", "a=1"), ("Cookie", "b=2")])
+
+    assert request.headers["cookie"] == "a=1; b=2"
+    assert request.cookies == {"a": "1", "b": "2"}
+
+
+@on_both_interfaces
+def test_an_empty_header_is_there_and_empty(make):
+    request = make(headers=[("Cookie", ""), ("X-Token", "")])
+
+    assert (request.headers["cookie"], request.headers["x-token"]) == ("", "")
+    assert "cookie" in request.headers
+
+
+@on_both_interfaces
+def test_of_two_cookies_with_one_name_the_first_is_kept(make):
+    assert make(headers=[("Cookie", "a=1; b=2; a=3")]).cookies == {"a": "1", "b": "2"}
+
+
+def test_parts_of_a_cookie_header_that_are_no_pair_are_left_out():
+    assert list(cookie_pairs("flag; =x; a = 1 ;b=x=y;;c=")) == [
+        ("a", "1"),
+        ("b", "x=y"),
+        ("c", ""),
+    ]
+
+
+def test_a_name_with_an_underscore_is_not_the_one_with_a_hyphen():
+    request = asgi(headers=[("X_Flyte_Token", "forged")])
+
+    assert list(request.lines("x-flyte-token")) == []
+    assert list(request.lines("x_flyte_token")) == ["forged"]
+
+
+def test_an_environ_has_no_names_with_underscores():
+    """It can't tell which of the two was sent, so only the ordinary spelling is ever found."""
+    request = wsgi(headers=[("X-Flyte-Token", "t")])
+
+    assert list(request.lines("x_flyte_token")) == []
+    assert list(request.lines("x-flyte-token")) == ["t"]
+
+
+def test_an_environ_keeps_content_type_and_length_under_names_of_their_own():
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "CONTENT_TYPE": "a/b",
+        "CONTENT_LENGTH": "1",
+        "HTTPS": "on",
+    }
+    request = WsgiRequest(environ)
+
+    assert dict(request.headers) == {"content-type": "a/b", "content-length": "1"}
+
+
+def test_a_name_that_no_header_can_have_is_just_not_there():
+    assert list(asgi(headers=[("x-token", "t")]).lines("x-\ud800")) == []
+    assert list(wsgi(headers=[("x-token", "t")]).lines("x-\ud800")) == []
+
+
+def test_the_headers_of_a_scope_may_be_iterable_once_only():
+    """ASGI promises no more than an iterable, and the app wants to read them as well."""
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": iter([(b"x-token", b"t")])}
+
+    assert list(AsgiRequest(scope).lines("x-token")) == ["t"]
+    assert list(AsgiRequest(scope).lines("x-token")) == ["t"]
+
+
+def test_the_headers_of_a_scope_may_be_lists():
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [[b"x-token", b"t"]]}
+
+    assert list(AsgiRequest(scope).lines("x-token")) == ["t"]
+
+
+@on_both_interfaces
+def test_the_repr_tells_which_request_without_its_headers(make):
+    request = make("/items", [("authorization", "Bearer s3cret")], method="PUT")
+
+    assert repr(request) == f"<{type(request).__name__} http PUT '/items'>"
