@@ -8,7 +8,8 @@ from typing import NoReturn, Self, final
 
 
 @cache
-def _salt() -> bytes:
+def _salt(_process: int) -> bytes:
+    # One for each process id, so that a forked worker doesn't share its parent's.
     return os.urandom(16)
 
 
@@ -61,8 +62,8 @@ class Credential(_Secret):
 
         Salted afresh for each process, so that a log is no dictionary to look tokens up in.
         """
-        digest = blake2s(self.value.encode("utf-8", "surrogatepass"), digest_size=8, key=_salt())
-        return digest.hexdigest()
+        value = self.value.encode("utf-8", "surrogatepass")
+        return blake2s(value, digest_size=8, key=_salt(os.getpid())).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Credential):
@@ -82,6 +83,8 @@ class Credentials(_Secret):
 
     Iterating gives each `Credential`; `headers()` gives what a client takes. Empty credentials
     are false: they stand for nobody, which is what a binding gets for a public request.
+
+    The pairs are taken as they are: the gate and `auth_metadata` check them.
     """
 
     __slots__ = ("_pairs",)
