@@ -58,8 +58,8 @@ class MalformedCredential(PassthroughAuthError, ValueError):
 class CallerRefused(PassthroughAuthError):
     """An upstream service would not serve the caller. The adapters answer with `status`."""
 
-    status: int
-    detail: str
+    status: int = 403
+    detail: str = "Permission denied"
 
 
 class CallerUnauthenticated(CallerRefused):
@@ -71,6 +71,3 @@ class CallerUnauthenticated(CallerRefused):
 
 class CallerDenied(CallerRefused):
     """Upstream knows the caller and does not permit this. Answered with 403."""
-
-    status = 403
-    detail = "Permission denied"
