@@ -6,7 +6,7 @@ matches no rule at all, so its request needs credentials.
 
 import re
 from collections.abc import Iterable
-from typing import Any, final
+from typing import cast, final
 
 from .errors import ConfigurationError
 
@@ -39,9 +39,9 @@ class PathRules:
     __slots__ = ("_deepest", "_exact", "_patterns", "_subtrees")
 
     def __init__(self, rules: Iterable[PathRule] = ()) -> None:
-        if isinstance(rules, str | bytes | re.Pattern):
+        if isinstance(rules, str | bytes) or not isinstance(rules, Iterable):
             raise ConfigurationError(
-                f"excluded_paths takes a collection of paths, not one: write {{{rules!r}}}"
+                f"excluded_paths takes a collection of paths: write {{{rules!r}}}"
             )
         checked = [_checked(rule) for rule in rules]
         strings = [rule for rule in checked if isinstance(rule, str)]
@@ -81,11 +81,12 @@ class PathRules:
         return f"<PathRules {' '.join(sorted([*self._exact, *subtrees, *patterns]))}>"
 
 
-def _checked(rule: Any) -> PathRule:
+def _checked(rule: object) -> PathRule:
     if isinstance(rule, re.Pattern):
-        if isinstance(rule.pattern, bytes):
+        pattern = cast("re.Pattern[str]", rule)
+        if not isinstance(pattern.pattern, str):
             raise ConfigurationError(f"{rule!r} matches bytes; paths are text: compile a str")
-        return rule
+        return pattern
     if not isinstance(rule, str):
         raise ConfigurationError(
             f"a path rule is a string such as '/health' or a compiled pattern, not {rule!r}"
