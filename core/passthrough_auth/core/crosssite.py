@@ -19,9 +19,9 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 def check_trusted_origins(origins: Iterable[str]) -> frozenset[str]:
     """The origins in the form browsers send them, or `ConfigurationError`."""
-    if isinstance(origins, str | bytes):
+    if isinstance(origins, str | bytes) or not isinstance(origins, Iterable):
         raise ConfigurationError(
-            f"trusted_origins takes a collection of origins, not one: write {{{origins!r}}}"
+            f"trusted_origins takes a collection such as {{'https://a.example'}}, not {origins!r}"
         )
     return frozenset(_checked(origin) for origin in origins)
 
@@ -73,7 +73,7 @@ def _is_own(origin: str, hosts: Iterable[str]) -> bool:
 
 def _checked(origin: object) -> str:
     parsed = _ORIGIN.fullmatch(origin.lower()) if isinstance(origin, str) else None
-    if parsed is None:
+    if parsed is None or int(parsed[3] or 1) not in range(1, 65536):
         raise ConfigurationError(
             f"{origin!r} is not an origin. Write scheme, host and, if unusual, port, without a "
             "path: 'https://admin.example.com'"

@@ -1,0 +1,182 @@
+"""Whether a browser was made to send this by another site."""
+
+import pytest
+
+from passthrough_auth.core import ConfigurationError
+from passthrough_auth.core.crosssite import (
+    check_trusted_origins,
+    is_cross_site,
+    is_preflight,
+    is_state_changing,
+)
+from tests.core.making import asgi, on_both_interfaces
+
+NONE_TRUSTED = frozenset()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get", "BREW", "QUERY"])
+@on_both_interfaces
+def test_a_method_not_known_to_be_safe_changes_state(make, method):
+    """Methods are case-sensitive: what a router makes of `get` is not known here."""
+    assert is_state_changing(make(method=method))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+@on_both_interfaces
+def test_a_safe_method_does_not(make, method):
+    assert not is_state_changing(make(method=method))
+
+
+def test_a_websocket_handshake_counts_as_changing_state():
+    assert is_state_changing(asgi(kind="websocket"))
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+@on_both_interfaces
+def test_the_browser_s_word_that_it_is_the_app_s_own_page_is_taken(make, site):
+    """Also with an Origin that differs from the Host: a proxy may have rewritten that."""
+    headers = [("Sec-Fetch-Site", site), ("Origin", "https://proxied.example"), ("Host", "app:1")]
+
+    assert not is_cross_site(make(headers=headers), NONE_TRUSTED)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "", "Same-Origin", "none,none", "new"])
+@on_both_interfaces
+def test_any_other_word_of_the_browser_is_cross_site(make, site):
+    """Also with an Origin that is the Host's: a sub-domain of one site can be somebody else's."""
+    headers = [("Sec-Fetch-Site", site), ("Origin", "https://app.example"), ("Host", "app.example")]
+
+    assert is_cross_site(make(headers=headers), NONE_TRUSTED)
+
+
+@on_both_interfaces
+def test_two_words_of_the_browser_are_cross_site(make):
+    headers = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "none")]
+
+    assert is_cross_site(make(headers=headers), NONE_TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("https://app.example", "app.example"),
+        ("http://app.example", "app.example"),
+        ("https://APP.example", "app.EXAMPLE"),
+        ("https://app.example", "app.example:443"),
+        ("http://app.example", "app.example:80"),
+        ("https://app.example:443", "app.example"),
+        ("https://app.example:8443", "app.example:8443"),
+        ("http://[::1]:8000", "[::1]:8000"),
+    ],
+)
+@on_both_interfaces
+def test_without_that_word_an_origin_that_is_the_host_s_is_its_own(make, origin, host):
+    headers = [("Origin", origin), ("Host", host)]
+
+    assert not is_cross_site(make(headers=headers), NONE_TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("https://evil.example", "app.example"),
+        ("https://app.example.evil.example", "app.example"),
+        ("https://sub.app.example", "app.example"),
+        ("https://app.example:8443", "app.example"),
+        ("https://app.example", "app.example:8443"),
+        ("https://app.example:80", "app.example"),
+        ("http://app.example", "app.example:443"),
+        ("null", "app.example"),
+        ("", "app.example"),
+        ("file://", "app.example"),
+        ("https://app.example/", "app.example"),
+        ("https://user@app.example", "app.example"),
+        ("chrome-extension://app.example", "app.example"),
+        ("https://app.example", ""),
+    ],
+)
+@on_both_interfaces
+def test_any_other_origin_is_cross_site(make, origin, host):
+    assert is_cross_site(make(headers=[("Origin", origin), ("Host", host)]), NONE_TRUSTED)
+
+
+@on_both_interfaces
+def test_an_origin_without_a_host_to_compare_is_cross_site(make):
+    assert is_cross_site(make(headers=[("Origin", "https://app.example")]), NONE_TRUSTED)
+
+
+@on_both_interfaces
+def test_two_origins_or_two_hosts_are_cross_site(make):
+    origin, host = ("Origin", "https://app.example"), ("Host", "app.example")
+
+    assert is_cross_site(make(headers=[origin, origin, host]), NONE_TRUSTED)
+    assert is_cross_site(make(headers=[origin, host, host]), NONE_TRUSTED)
+
+
+@on_both_interfaces
+def test_without_any_of_a_browser_s_headers_it_is_no_browser(make):
+    assert not is_cross_site(make(headers=[("Host", "app.example")]), NONE_TRUSTED)
+
+
+@on_both_interfaces
+def test_a_trusted_origin_is_an_exception_to_all_of_this(make):
+    trusted = check_trusted_origins(["https://Admin.Example:443", "http://localhost:3000"])
+    admin = [("Origin", "https://admin.example"), ("Sec-Fetch-Site", "cross-site")]
+    local = [("Origin", "http://localhost:3000"), ("Host", "app.example")]
+    other = [("Origin", "http://admin.example"), ("Host", "app.example")]
+
+    assert not is_cross_site(make(headers=admin), trusted)
+    assert not is_cross_site(make(headers=local), trusted)
+    assert is_cross_site(make(headers=other), trusted)
+    assert is_cross_site(make(headers=[*admin, admin[0]]), trusted)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "https://admin.example",
+        b"https://admin.example",
+        None,
+        ["admin.example"],
+        ["https://admin.example/"],
+        ["https://*.example"],
+        ["null"],
+        ["*"],
+        [""],
+        [None],
+        ["https://admin.example:99999"],
+        ["https://admin.example:0"],
+    ],
+)
+def test_a_trusted_origin_that_can_t_be_right_says_what_to_write(origins):
+    with pytest.raises(ConfigurationError, match=r"https://a(dmin)?\.example"):
+        check_trusted_origins(origins)
+
+
+PREFLIGHT = {"Origin": "https://app.example", "Access-Control-Request-Method": "PUT"}
+
+
+@on_both_interfaces
+def test_a_preflight_is_options_with_both_headers_that_only_a_browser_sets(make):
+    assert is_preflight(make(headers=PREFLIGHT.items(), method="OPTIONS"))
+
+
+@pytest.mark.parametrize("missing", PREFLIGHT)
+@on_both_interfaces
+def test_with_one_of_them_missing_it_is_none(make, missing):
+    headers = [item for item in PREFLIGHT.items() if item[0] != missing]
+
+    assert not is_preflight(make(headers=headers, method="OPTIONS"))
+
+
+@pytest.mark.parametrize("method", ["options", "GET", "POST"])
+@on_both_interfaces
+def test_by_another_method_it_is_none(make, method):
+    assert not is_preflight(make(headers=PREFLIGHT.items(), method=method))
+
+
+def test_a_websocket_handshake_is_none():
+    request = asgi(headers=PREFLIGHT.items(), kind="websocket")
+    request.scope["method"] = "OPTIONS"
+
+    assert not is_preflight(request)
