@@ -7,7 +7,6 @@ import asyncio
 import contextvars
 import gc
 import http.client
-import os
 import signal
 import socket
 import ssl
@@ -32,6 +31,7 @@ from flyteidl2.common.identifier_pb2 import ProjectIdentifier
 from flyteidl2.dataproxy.dataproxy_service_pb2 import UploadInputsRequest, UploadInputsResponse
 from flyteidl2.task.task_definition_pb2 import TaskIdentifier
 from flyteidl2.workflow.run_service_pb2 import CreateRunRequest, CreateRunResponse
+from tests.flyte.scripts import run_script
 
 from passthrough_auth.testing.flyte import Call, Caller, FlyteEndpoint, Task
 
@@ -62,13 +62,6 @@ def flyte_endpoint_options() -> dict[str, object]:
             Task(name="score", version="v2", inputs={"n": "int"}),
         ],
     }
-
-
-@pytest.fixture
-def endpoint(flyte_endpoint: FlyteEndpoint) -> FlyteEndpoint:
-    """The endpoint with the SDK initialised to talk to it."""
-    flyte.init_passthrough(project=flyte_endpoint.project, domain=flyte_endpoint.domain)
-    return flyte_endpoint
 
 
 def methods(endpoint: FlyteEndpoint) -> list[str]:
@@ -635,21 +628,6 @@ def test_the_process_ends_with_its_parent() -> None:
     while serves():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def run_script(
-    script: str, timeout: float = 60, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a script in an interpreter of its own that doesn't know it runs in a test."""
-    inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        env=inherited | environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
 
 
 def test_the_fixture_works_as_its_module_says(tmp_path: Path) -> None:

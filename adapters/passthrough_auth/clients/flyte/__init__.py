@@ -1,0 +1,23 @@
+"""The Flyte SDK, acting as the caller of the current request.
+
+An application that imports `flyte` is bound by itself: within a request, every call of the SDK
+carries the caller's credentials.
+
+    await init_passthrough.aio(project="demo", domain="development")    # once, at start-up
+
+    user = await current_user.aio()                                     # in a request
+    run = await flyte.run.aio(remote.Task.get(name="train", auto_version="latest"))
+
+Needs the `flyte` extra.
+"""
+
+from passthrough_auth.core import requires_extra
+
+with requires_extra("flyte"):
+    from .sdk import ForkedAfterImport
+
+from .binding import bind_flyte
+from .init import init_passthrough
+from .user import User, current_user
+
+__all__ = ["ForkedAfterImport", "User", "bind_flyte", "current_user", "init_passthrough"]

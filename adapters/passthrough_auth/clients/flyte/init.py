@@ -1,0 +1,78 @@
+"""Initialising the SDK, with its silent traps refused."""
+
+import os
+from typing import Any, final
+
+import flyte
+
+from passthrough_auth.core import ConfigurationError
+
+from .sdk import check_not_forked
+from .user import forget_verified
+
+_ENDPOINT_VARIABLE = "_U_EP_OVERRIDE"  # read by the SDK where no endpoint is given
+_USE_TLS = (
+    "Serve the endpoint over TLS. For a local one, make a throw-away certificate authority (with "
+    "trustme, say) and name its file in the environment variable SSL_CERT_FILE before this call"
+)
+
+
+@final
+class _InitPassthrough:
+    """Initialise the SDK to act as the callers of this app: once, at start-up.
+
+    Takes and returns what `flyte.init_passthrough` does, which it calls; `init_passthrough.aio`
+    is the same in async code. Without `endpoint`, the SDK takes the one that a Flyte cluster
+    names in the environment.
+
+    Raises `ConfigurationError` for what the SDK accepts and then fails at: no endpoint at all,
+    `insecure=True`, and an `http://` endpoint. Raises `ForkedAfterImport` where it would hang.
+    """
+
+    def __call__(
+        self,
+        endpoint: str | None = None,
+        org: str | None = None,
+        project: str | None = None,
+        domain: str | None = None,
+        insecure: bool = False,  # noqa: FBT001, FBT002 - flyte's own signature
+    ) -> dict[str, Any]:
+        _check(endpoint, insecure=insecure)
+        return flyte.init_passthrough(endpoint, org, project, domain)
+
+    async def aio(
+        self,
+        endpoint: str | None = None,
+        org: str | None = None,
+        project: str | None = None,
+        domain: str | None = None,
+        insecure: bool = False,  # noqa: FBT001, FBT002 - flyte's own signature
+    ) -> dict[str, Any]:
+        """Initialise the SDK from async code."""
+        _check(endpoint, insecure=insecure)
+        return await flyte.init_passthrough.aio(endpoint, org, project, domain)
+
+
+init_passthrough = _InitPassthrough()
+
+
+def _check(endpoint: str | None, *, insecure: bool) -> None:
+    check_not_forked()
+    if insecure:
+        raise ConfigurationError(
+            "insecure=True makes the SDK drop the caller's credentials without a word, so Flyte "
+            f"would see nobody. {_USE_TLS}"
+        )
+    wanted = endpoint or os.environ.get(_ENDPOINT_VARIABLE)
+    if not wanted:
+        raise ConfigurationError(
+            "init_passthrough needs the endpoint of a Flyte control plane, such as "
+            f'"dns:///flyte.example.com", and neither it nor {_ENDPOINT_VARIABLE} is given'
+        )
+    if wanted.strip().lower().startswith("http://"):
+        source = "endpoint" if endpoint else f"the environment variable {_ENDPOINT_VARIABLE}"
+        raise ConfigurationError(
+            f"{source} begins with http://, which the SDK takes for https:// without a word: "
+            f"credentials can't travel over plain HTTP. {_USE_TLS}"
+        )
+    forget_verified()

@@ -1,0 +1,59 @@
+"""What the binding has to know of the SDK beyond its documented use. Each fact has a test."""
+
+import inspect
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any, cast
+
+import flyte
+from flyte._context import internal_ctx
+from flyte.syncify import Syncify
+
+from passthrough_auth.core import PassthroughAuthError
+
+
+class ForkedAfterImport(PassthroughAuthError, RuntimeError):
+    """This process was forked after flyte was imported, so every call of the SDK would hang."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This process was forked after flyte was imported. The SDK runs on a thread that it "
+            "starts on import and that a fork leaves behind, so every call of it would hang. "
+            "Import flyte and call init_passthrough in the process that serves: without "
+            "gunicorn's --preload (preload_app), or in a post_fork hook. An app that makes no "
+            "calls to Flyte can say so with bindings=[]"
+        )
+
+
+def holding(*pairs: Iterable[str]) -> AbstractContextManager[object]:
+    """A context manager within which the SDK holds these pairs of metadata, and no others.
+
+    The one place that reaches into the SDK. Its public `flyte.remote.auth_metadata` is the same in
+    a generator, and refuses to hold nothing; and a generator that is dropped unfinished, as by a
+    test client that doesn't close a response, is resumed by the garbage collector in the context
+    of whatever code that happens to interrupt, where the SDK fails to undo it, and says so.
+    """
+    return cast("AbstractContextManager[object]", internal_ctx().new_metadata(cast("Any", pairs)))
+
+
+def may_be_initialised() -> bool:
+    """Whether the SDK has a client; True where it has no way of telling (flyte before 2.7)."""
+    available = getattr(flyte, "is_control_plane_available", None)
+    return available is None or bool(available())
+
+
+def check_not_forked() -> None:
+    """Raise `ForkedAfterImport` where the SDK's thread doesn't run in this process."""
+    if os.getpid() != _PROCESS_OF_LOOP:
+        raise ForkedAfterImport
+
+
+def _loop_runs_here() -> bool:
+    name = inspect.signature(Syncify).parameters["name"].default
+    return name in {thread.name for thread in threading.enumerate()}
+
+
+# This module may itself be imported after the fork; then the thread is missing already.
+_PROCESS_OF_LOOP = os.getpid() if _loop_runs_here() else None

@@ -1,0 +1,144 @@
+"""Who the caller is, as verified by Flyte."""
+
+import math
+import os
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from typing import NoReturn, final
+
+from connectrpc.errors import ConnectError
+from flyte import remote
+
+from passthrough_auth.core import ConfigurationError, Credentials, current_credentials
+
+from .binding import bind_flyte, refusal_in
+
+_MOST_REMEMBERED = 1024
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class User:
+    """A caller as Flyte knows them. `subject` is the identifier, `name` what to call them."""
+
+    subject: str
+    name: str
+
+
+@final
+class _CurrentUser:
+    """The caller of the current request, verified by Flyte with `remote.User.get`.
+
+        user = current_user()               # in sync code
+        user = await current_user.aio()     # in async code
+
+    Flyte is asked each time, unless `max_age` allows an answer that Flyte gave for the very same
+    credentials, in this process, at most so many seconds ago.
+
+    Raises `CallerUnauthenticated` or `CallerDenied`, which the adapters answer with 401 and 403;
+    `NoCaller` where there is no caller; other errors of the SDK as they are.
+    """
+
+    def __call__(self, *, max_age: float = 0) -> User:
+        credentials = current_credentials()
+        user = _verified.recall(credentials, _checked_age(max_age))
+        if user is None:
+            with bind_flyte(credentials):
+                try:
+                    user = _as_user(remote.User.get())
+                except ConnectError as error:
+                    _raise(error)
+            _verified.remember(credentials, user, max_age)
+        return user
+
+    async def aio(self, *, max_age: float = 0) -> User:
+        """The same in async code."""
+        credentials = current_credentials()
+        user = _verified.recall(credentials, _checked_age(max_age))
+        if user is None:
+            with bind_flyte(credentials):
+                try:
+                    user = _as_user(await remote.User.get.aio())
+                except ConnectError as error:
+                    _raise(error)
+            _verified.remember(credentials, user, max_age)
+        return user
+
+
+@final
+class _Verified:
+    """The identities verified lately, by a salted hash of the credentials: no secret is kept."""
+
+    def __init__(self) -> None:
+        self._salt = os.urandom(32)
+        self._lock = threading.Lock()
+        # Digest to the time of verification, the time to forget it, and the user; oldest first.
+        self._known: OrderedDict[bytes, tuple[float, float, User]] = OrderedDict()
+
+    def recall(self, credentials: Credentials, max_age: float) -> User | None:
+        """Who these credentials were found to stand for within the last `max_age` seconds."""
+        if not max_age:
+            return None
+        with self._lock:
+            verified_at, _, user = self._known.get(self._digest(credentials), _NEVER)
+        return user if time.monotonic() - verified_at < max_age else None
+
+    def remember(self, credentials: Credentials, user: User, max_age: float) -> None:
+        """Keep a user for `max_age` seconds, or until more than enough others have come."""
+        if not max_age:
+            return
+        now = time.monotonic()
+        digest = self._digest(credentials)
+        with self._lock:
+            self._known[digest] = (now, now + max_age, user)
+            self._known.move_to_end(digest)
+            while len(self._known) > _MOST_REMEMBERED or self._oldest_is_over(now):
+                self._known.popitem(last=False)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+    def _oldest_is_over(self, now: float) -> bool:
+        return any(over < now for _, over, _ in islice(self._known.values(), 1))
+
+    def _digest(self, credentials: Credentials) -> bytes:
+        digest = blake2b(key=self._salt, digest_size=32)
+        for pair in credentials.pairs():
+            for part in pair:
+                encoded = part.encode("utf-8", "surrogatepass")
+                # With its length in front, no two lists of credentials are written the same.
+                digest.update(len(encoded).to_bytes(8) + encoded)
+        return digest.digest()
+
+
+_NEVER = (-math.inf, -math.inf, None)
+_verified = _Verified()
+
+current_user = _CurrentUser()
+
+
+def forget_verified() -> None:
+    """Forget every verified identity: another endpoint may know these callers by other names."""
+    _verified.forget()
+
+
+def _as_user(found: remote.User) -> User:
+    return User(found.subject(), found.name())
+
+
+def _raise(error: ConnectError) -> NoReturn:
+    refusal = refusal_in(error)
+    if refusal is None:
+        raise error
+    raise refusal from error
+
+
+def _checked_age(max_age: float) -> float:
+    if not 0 <= max_age < math.inf:
+        raise ConfigurationError(f"max_age is a number of seconds from 0 on, not {max_age!r}")
+    return max_age

@@ -1,0 +1,21 @@
+"""An app that imports flyte and initialises it, with nothing of ours for flyte, then is forked."""
+
+import flyte
+from flask import Flask
+from flyte import remote
+
+from passthrough_auth.frameworks.flask import PassthroughAuth
+
+flyte.init_passthrough(project="demo", domain="development")
+app = Flask(__name__)
+PassthroughAuth(app, excluded_paths=["/health"])
+
+
+@app.get("/health")
+def health():
+    return {"ok": True}
+
+
+@app.get("/me")
+def me():
+    return {"subject": remote.User.get().subject()}

@@ -1,0 +1,21 @@
+"""Scripts for what would change the process that the tests run in."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+
+def run_script(
+    script: str, timeout: float = 60, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in an interpreter of its own that doesn't know it runs in a test."""
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

@@ -1,0 +1,198 @@
+"""Initialising the SDK: as flyte does, less the traps."""
+
+import asyncio
+import http.client
+import inspect
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import flyte
+import pytest
+from flyte import remote
+from tests.flyte.scripts import run_script
+
+from passthrough_auth.clients.flyte import ForkedAfterImport, init_passthrough
+from passthrough_auth.core import ConfigurationError, PassthroughAuthError, auth_metadata
+from passthrough_auth.testing.flyte import FlyteEndpoint
+from passthrough_auth.testing.servers import Running, server, serving
+
+pytest_plugins = ["passthrough_auth.testing.pytest_plugin"]
+
+ALICE = ("authorization", "Bearer alice-token")
+
+
+def init_async(*args: object, **kwargs: object) -> dict[str, object]:
+    async def call() -> dict[str, object]:
+        return await init_passthrough.aio(*args, **kwargs)
+
+    return asyncio.run(call())
+
+
+either = pytest.mark.parametrize("init", [init_passthrough, init_async], ids=["sync", "async"])
+Init = Callable[..., dict[str, object]]
+
+
+def test_its_signature_is_flytes_own() -> None:
+    theirs = inspect.signature(flyte.init_passthrough).parameters.values()
+    for ours in (init_passthrough, init_passthrough.aio):
+        parameters = inspect.signature(ours).parameters.values()
+        assert [(p.name, p.kind, p.default) for p in parameters] == [
+            (p.name, p.kind, p.default) for p in theirs
+        ]
+
+
+@either
+def test_it_initialises_the_sdk_and_returns_what_flyte_returns(
+    init: Init, flyte_endpoint: FlyteEndpoint
+) -> None:
+    given = init(
+        flyte_endpoint.endpoint, project=flyte_endpoint.project, domain=flyte_endpoint.domain
+    )
+    assert given == {"endpoint": flyte_endpoint.endpoint, "insecure": False}
+    with auth_metadata(ALICE):
+        flyte.run(remote.Task.get(name="train", auto_version="latest"))
+    assert [run.caller for run in flyte_endpoint.runs] == ["alice"]
+
+
+@either
+def test_without_an_endpoint_it_takes_the_one_in_the_environment(
+    init: Init, flyte_endpoint: FlyteEndpoint
+) -> None:
+    assert init(project="demo", domain="development") == {"endpoint": None, "insecure": False}
+    with auth_metadata(ALICE):
+        assert remote.User.get().subject() == "alice"
+
+
+@either
+def test_the_org_reaches_flyte(init: Init, flyte_endpoint: FlyteEndpoint) -> None:
+    init(flyte_endpoint.endpoint, "acme", "demo", "development")
+    with auth_metadata(ALICE):
+        run = flyte.run(remote.Task.get(name="train", version="v1"))
+    assert run.pb2.action.id.run.org == "acme"
+
+
+@either
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        ({"endpoint": "127.0.0.1:1", "insecure": True}, "", "insecure=True makes the SDK drop"),
+        ({"endpoint": "http://127.0.0.1:1"}, "", "endpoint begins with http://"),
+        ({"endpoint": "HTTP://127.0.0.1:1"}, "", "endpoint begins with http://"),
+        ({}, "http://127.0.0.1:1", "variable _U_EP_OVERRIDE begins with http://"),
+        ({}, "", "needs the endpoint of a Flyte control plane"),
+        ({"endpoint": ""}, "", "needs the endpoint of a Flyte control plane"),
+    ],
+)
+def test_what_flyte_would_fail_at_later_is_refused(
+    init: Init,
+    arguments: dict[str, object],
+    environment: str,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("_U_EP_OVERRIDE", environment)
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        init(**arguments)
+    if "needs" not in says:
+        assert "SSL_CERT_FILE" in str(caught.value)
+
+
+# After a fork
+
+
+def test_in_a_fork_everything_says_so_and_nothing_hangs() -> None:
+    """Whether this library had seen flyte before the fork or not."""
+    script = """
+        import asyncio, os, sys, warnings
+        import flyte
+        if sys.argv[0] == "-c" and os.environ["IMPORTED"] == "before":
+            import passthrough_auth.clients.flyte
+
+        warnings.simplefilter("ignore")  # Python 3.12 warns of exactly this fork
+        if os.fork():
+            sys.exit(os.wait()[1])
+        from passthrough_auth.clients.flyte import current_user, init_passthrough
+        from passthrough_auth.core import auth_metadata
+
+        def within():
+            with auth_metadata(("authorization", "Bearer alice-token")):
+                print("entered")
+
+        calls = [
+            lambda: init_passthrough("127.0.0.1:1"),
+            lambda: asyncio.run(init_passthrough.aio("127.0.0.1:1")),
+            within,
+        ]
+        for call in calls:
+            try:
+                call()
+            except Exception as error:
+                print(type(error).__name__, "--preload" in str(error), flush=True)
+        os._exit(0)
+    """
+    for imported in ("before", "after"):
+        done = run_script(script, PYTHONUNBUFFERED="1", IMPORTED=imported)
+        assert done.stdout.splitlines() == ["ForkedAfterImport True"] * 3, done.stderr
+
+
+def test_a_fork_before_the_import_is_fine() -> None:
+    script = """
+        import os, sys
+        if os.fork():
+            sys.exit(os.wait()[1])
+        from passthrough_auth.clients.flyte import init_passthrough
+        print(init_passthrough("127.0.0.1:1"), flush=True)
+        os._exit(0)
+    """
+    done = run_script(script)
+    assert done.stdout.strip() == "{'endpoint': '127.0.0.1:1', 'insecure': False}", done.stderr
+
+
+def test_being_forked_is_an_error_of_this_library() -> None:
+    assert issubclass(ForkedAfterImport, PassthroughAuthError)
+
+
+def status(running: Running, path: str, caller: str | None = None) -> int:
+    with closing(http.client.HTTPConnection(running.host, running.port, timeout=60)) as connection:
+        headers = {"authorization": f"Bearer {caller}-token"} if caller else {}
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+
+@pytest.mark.parametrize("app", ["preload_app:app", "flask_app:app"])
+def test_an_app_that_gunicorn_preloads_says_so_instead_of_hanging(app: str) -> None:
+    apps = Path(__file__).parent / "apps"
+    path = "/me" if app.startswith("preload") else "/sync/me"
+    with (
+        FlyteEndpoint() as endpoint,
+        serving(
+            server("gunicorn-sync"),
+            app,
+            env=endpoint.environment(),
+            cwd=apps,
+            options=["--preload"],
+        ) as running,
+    ):
+        started = time.monotonic()
+        assert status(running, "/health") == 200
+        assert status(running, path) == 401
+        assert status(running, path, "alice") == 500
+        assert time.monotonic() - started < 20
+        assert not endpoint.calls
+    assert "ForkedAfterImport: This process was forked after flyte was imported" in running.log()
+
+
+def test_the_same_app_works_without_preloading() -> None:
+    apps = Path(__file__).parent / "apps"
+    with (
+        FlyteEndpoint() as endpoint,
+        serving(
+            server("gunicorn-sync"), "preload_app:app", env=endpoint.environment(), cwd=apps
+        ) as running,
+    ):
+        assert status(running, "/me", "alice") == 200
+        assert [call.caller for call in endpoint.calls] == ["alice"]

@@ -1,0 +1,207 @@
+"""Who the caller is, as Flyte verified it."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from connectrpc.code import Code
+from connectrpc.errors import ConnectError
+
+from passthrough_auth.clients.flyte import User, current_user, init_passthrough
+from passthrough_auth.clients.flyte import user as module
+from passthrough_auth.core import (
+    CallerDenied,
+    CallerUnauthenticated,
+    ConfigurationError,
+    NoCaller,
+    auth_metadata,
+)
+from passthrough_auth.testing.flyte import Caller, FlyteEndpoint
+
+pytest_plugins = ["passthrough_auth.testing.pytest_plugin"]
+
+ALICE = ("authorization", "Bearer alice-token")
+BOB = ("authorization", "Bearer bob-token")
+MALLORY = ("authorization", "Bearer mallory-token")
+
+Ask = Callable[..., User]
+
+
+@pytest.fixture(scope="module")
+def flyte_endpoint_options() -> dict[str, Any]:
+    return {"callers": ["alice", Caller(subject="bob", name="Bob B.")]}
+
+
+def ask_async(**options: Any) -> User:
+    async def ask() -> User:
+        return await current_user.aio(**options)
+
+    return asyncio.run(ask())
+
+
+either = pytest.mark.parametrize("ask", [current_user, ask_async], ids=["sync", "async"])
+pytestmark = pytest.mark.usefixtures("forget")
+
+
+@pytest.fixture
+def forget() -> None:
+    module.forget_verified()
+
+
+@either
+def test_it_names_the_caller_as_flyte_does(ask: Ask, endpoint: FlyteEndpoint) -> None:
+    with auth_metadata(BOB):
+        assert ask() == User(subject="bob", name="Bob B.")
+    with auth_metadata(ALICE):
+        assert ask() == User(subject="alice", name="Alice")
+
+
+@either
+def test_it_needs_no_binding_around_the_request(ask: Ask, endpoint: FlyteEndpoint) -> None:
+    with auth_metadata(ALICE, bindings=[]):
+        assert ask().subject == "alice"
+
+
+@either
+@pytest.mark.parametrize(
+    ("caller", "fault", "raised", "code"),
+    [
+        (MALLORY, None, CallerUnauthenticated, Code.UNAUTHENTICATED),
+        (ALICE, "unauthenticated", CallerUnauthenticated, Code.UNAUTHENTICATED),
+        (ALICE, "denied", CallerDenied, Code.PERMISSION_DENIED),
+    ],
+)
+def test_upstreams_refusal_is_named(
+    ask: Ask,
+    caller: tuple[str, str],
+    fault: Any,
+    raised: type[Exception],
+    code: Code,
+    endpoint: FlyteEndpoint,
+) -> None:
+    if fault:
+        endpoint.fail("UserInfo", fault)
+    with auth_metadata(caller), pytest.raises(raised) as caught:
+        ask()
+    assert isinstance(caught.value.__cause__, ConnectError)
+    assert caught.value.__cause__.code is code
+    assert "token" not in str(caught.value)
+
+
+@either
+def test_another_error_stays_what_it_is(ask: Ask, endpoint: FlyteEndpoint) -> None:
+    endpoint.fail("UserInfo", "unavailable")
+    with auth_metadata(ALICE), pytest.raises(ConnectError) as caught:
+        ask()
+    assert caught.value.code is Code.UNAVAILABLE
+
+
+@either
+def test_where_there_is_no_caller_it_says_so(ask: Ask, endpoint: FlyteEndpoint) -> None:
+    with pytest.raises(NoCaller):
+        ask()
+    assert not endpoint.calls
+
+
+def test_a_user_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        User("alice", "Alice").subject = "bob"  # type: ignore[misc]  # what this is about
+
+
+# Remembering
+
+
+@either
+def test_it_asks_each_time_by_default(ask: Ask, endpoint: FlyteEndpoint) -> None:
+    for _ in range(3):
+        with auth_metadata(ALICE):
+            ask()
+    assert len(endpoint.calls) == 3
+
+
+@either
+def test_an_answer_of_that_age_is_taken_for_the_same_credentials_only(
+    ask: Ask, endpoint: FlyteEndpoint
+) -> None:
+    pairs = [[ALICE], [BOB], [ALICE, ("x-flyte-token", "alice-token")], [MALLORY]]
+    for _ in range(3):
+        for caller in pairs[:3]:
+            with auth_metadata(*caller):
+                assert ask(max_age=60).subject == ("bob" if caller == [BOB] else "alice")
+        with auth_metadata(MALLORY), pytest.raises(CallerUnauthenticated):
+            ask(max_age=60)
+    callers = [call.caller for call in endpoint.calls if call.outcome == "ok"]
+    assert callers == ["alice", "bob", "alice"]
+
+
+def test_credentials_that_only_look_alike_when_joined_are_told_apart(
+    endpoint: FlyteEndpoint,
+) -> None:
+    with auth_metadata(("x-a", "bx-c"), ("x-flyte-token", "alice-token")):
+        current_user(max_age=60)
+    with auth_metadata(("x-ab", "x-c"), ("x-flyte-token", "alice-token")):
+        current_user(max_age=60)
+    assert len(endpoint.calls) == 2
+
+
+def test_an_older_answer_is_not_taken(
+    endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    with auth_metadata(ALICE):
+        current_user(max_age=60)
+        now = 1059.0
+        current_user(max_age=60)
+        assert len(endpoint.calls) == 1
+        current_user(max_age=30)  # this one wants it younger, and renews it
+        assert len(endpoint.calls) == 2
+        now = 1089.0
+        current_user(max_age=60)
+        assert len(endpoint.calls) == 2
+        current_user()
+        assert len(endpoint.calls) == 3
+
+
+def test_it_remembers_so_many_and_no_more_and_no_secret(
+    endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_REMEMBERED", 2)
+    for extra in "abcabc":
+        with auth_metadata(ALICE, ("x-extra", extra)):
+            current_user(max_age=60)
+    assert len(endpoint.calls) == 6
+    kept = [*gc.get_referents(module._verified), *gc.get_referents(module._verified._known)]
+    assert len(module._verified._known) == 2
+    assert "alice-token" not in repr(kept)
+    assert b"alice-token" not in b"".join(module._verified._known)
+
+
+def test_what_is_over_is_forgotten(
+    endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    with auth_metadata(ALICE):
+        current_user(max_age=60)
+    now = 1061.0
+    with auth_metadata(BOB):
+        current_user(max_age=60)
+    assert [user.subject for _, _, user in module._verified._known.values()] == ["bob"]
+
+
+def test_another_endpoint_is_asked_anew(endpoint: FlyteEndpoint) -> None:
+    with auth_metadata(ALICE):
+        current_user(max_age=60)
+        init_passthrough(project="demo", domain="development")
+        current_user(max_age=60)
+    assert len(endpoint.calls) == 2
+
+
+@pytest.mark.parametrize("age", [-1, float("inf"), float("nan")])
+def test_an_age_that_cannot_be_meant_is_refused(age: float) -> None:
+    with auth_metadata(ALICE), pytest.raises(ConfigurationError, match="max_age is a number"):
+        current_user(max_age=age)
