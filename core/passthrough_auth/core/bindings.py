@@ -49,6 +49,8 @@ class Bindings:
         if given is None:
             self._waiting = _installed()
         else:
+            if not isinstance(given, Iterable):
+                raise ConfigurationError(f"bindings takes a list of bindings, not {given!r}")
             self._bound = tuple(_checked(binding) for binding in given)
 
     def current(self) -> tuple[Binding, ...]:

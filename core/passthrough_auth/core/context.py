@@ -71,8 +71,9 @@ class Hold:
 
     def close(self) -> None:
         """End it: from now on, asking for the caller raises `NoCaller("ended")`."""
-        self._credentials = None
+        # In this order, so that another thread never reads the wrong reason.
         self._absence = "ended"
+        self._credentials = None
 
     def bound_credentials(self) -> Credentials:
         """What bindings are given: the caller's credentials, or empty ones."""
@@ -130,7 +131,8 @@ class auth_metadata:
         with auth_metadata(("authorization", "Bearer ...")):
             ...
 
-    Nested, the inner one replaces the outer. The pairs are checked like those of a request, and
+    Nested, the inner one replaces the outer. The pairs are checked like those of a request, none
+    may be given under one name twice, and
     work that outlives the block finds no caller, as after a request. `bindings` is what it is for
     a gate: None binds the clients that the application has imported.
 
@@ -143,7 +145,10 @@ class auth_metadata:
         if not pairs:
             raise ValueError("auth_metadata needs at least one (name, value) pair")
         bound = default_bindings() if bindings is None else Bindings(bindings)
-        credentials = Credentials(*map(_checked_pair, pairs))
+        checked = dict(map(_checked_pair, pairs))
+        if len(checked) < len(pairs):
+            raise MalformedCredential("auth_metadata was given two values under one name")
+        credentials = Credentials(*checked.items())
         self._hold = Hold(credentials, bindings=bound.current())
         self._active = self._hold.active()
 
@@ -172,9 +177,12 @@ def default_bindings() -> Bindings:
 def _checked_pair(pair: tuple[str, str]) -> tuple[str, str]:
     name, value = pair
     name = name.lower()
-    problem = check_name(name)
-    if problem:
-        raise MalformedCredential(problem)
+    if check_name(name) is not None:
+        # The name isn't shown: of a pair given the wrong way round, it is the secret.
+        raise MalformedCredential(
+            "a name given to auth_metadata can't be forwarded as a credential. Write "
+            "(name, value), as in ('authorization', 'Bearer ...')"
+        )
     checked = check_value(name, value)
     if checked is None:
         raise MalformedCredential(f"the value given for {name!r} is malformed")

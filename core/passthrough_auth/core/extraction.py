@@ -19,7 +19,7 @@ HeaderExtractor = Callable[[Request], tuple[str, str] | None]
 _Extractor = TypeVar("_Extractor", bound=HeaderExtractor)
 
 MAX_VALUE_BYTES = 8190
-"""The longest Authorization or custom header value, in bytes: Apache's and gunicorn's line limit."""
+"""The longest Authorization or custom header value, in bytes: the line limit of Apache."""
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VISIBLE = bytes(range(0x21, 0x7F))
@@ -91,7 +91,7 @@ def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
     """
 
     def mark(extractor: _Extractor) -> _Extractor:
-        extractor.ambient = ambient  # type: ignore[attr-defined]  # read back by is_ambient below
+        vars(extractor)["ambient"] = ambient  # read back by is_ambient below
         return extractor
 
     return mark
@@ -131,7 +131,7 @@ def extract_cookies(*names: str) -> HeaderExtractor:
     if not names:
         raise ConfigurationError("extract_cookies needs a name: extract_cookies('session')")
     for name in names:
-        if not isinstance(name, str) or not _is_token(name):
+        if not isinstance(name, str) or not is_token(name):
             raise ConfigurationError(f"{name!r} is not the name of a cookie")
     wanted = dict.fromkeys(names)
 
@@ -187,13 +187,21 @@ def check_extractor(extractor: object) -> HeaderExtractor:
         )
     if not callable(extractor):
         raise ConfigurationError(f"{extractor!r} is not an extractor: it can't be called")
-    call = getattr(extractor, "__call__", None)  # noqa: B004 - an async __call__ is async too
-    if inspect.iscoroutinefunction(extractor) or inspect.iscoroutinefunction(call):
+    if is_async(extractor):
         raise ConfigurationError(
             f"{describe(extractor)} is an async function. Extractors only read the request: make "
             "it a plain `def`"
         )
     return cast("HeaderExtractor", extractor)
+
+
+def is_async(function: object) -> bool:
+    """Whether calling it gives something to be awaited or iterated asynchronously."""
+    call = getattr(function, "__call__", None)  # noqa: B004 - an async __call__ is async too
+    return any(
+        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
+        for each in (function, call)
+    )
 
 
 def describe(extractor: object) -> str:
@@ -206,7 +214,7 @@ def check_name(name: object) -> str | None:
     """What is wrong with a lower-case header name to forward under; None if nothing is."""
     if name in ("authorization", "cookie"):
         return None
-    if not isinstance(name, str) or not _is_token(name):
+    if not isinstance(name, str) or not is_token(name):
         return f"{name!r} is not a header name"
     if name in _NOT_FORWARDABLE or name.startswith(("sec-", "access-control-")):
         return f"{name!r} concerns one connection or message and is never forwarded as a credential"
@@ -235,14 +243,15 @@ def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
     # Without a comma this can only be one credential: lines joined by a server, or by
     # extract_authorization_header, have one between them.
     scheme, _, rest = value.partition(" ")
-    if not _is_token(scheme):
+    if not is_token(scheme):
         return False
     if comma_schemes and scheme.lower() in comma_schemes:
         return _consists_of(rest.lstrip(" "), _VISIBLE_AND_SPACE)
     return _consists_of(rest.lstrip(" "), _VISIBLE_BUT_COMMA)
 
 
-def _is_token(text: str) -> bool:
+def is_token(text: str) -> bool:
+    """Whether this is a token, as names of headers, cookies and schemes are (RFC 9110 5.6.2)."""
     return _consists_of(text, _TOKEN)
 
 

@@ -4,7 +4,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypedDict, final
+from typing import TypedDict, cast, final
 
 from . import crosssite
 from .bindings import Binding, Bindings, find_refusal
@@ -21,8 +21,10 @@ from .extraction import (
     describe,
     is_ambient,
     is_ambient_scheme,
+    is_async,
+    is_token,
 )
-from .refusal import Refusal, bearer_challenge
+from .refusal import Refusal, bearer_challenge, sendable
 from .request import Request
 
 logger = logging.getLogger("passthrough_auth")
@@ -150,7 +152,7 @@ class Gate:
         if self._allow_preflight and crosssite.is_preflight(request):
             return _PREFLIGHT
         decision = self._judge(request)
-        if self._on_refusal is not None and isinstance(decision, Refused):
+        if isinstance(decision, Refused):
             return Refused(self._customised(request, decision.refusal))
         return decision
 
@@ -174,7 +176,7 @@ class Gate:
             refusal = Refusal.json(401, refused.detail, self._challenge)
         else:
             refusal = Refusal.json(refused.status, refused.detail)
-        return refusal if self._on_refusal is None else self._customised(request, refusal)
+        return self._customised(request, refusal)
 
     def _judge(self, request: Request) -> Decision:
         found: dict[str, str] = {}
@@ -237,15 +239,20 @@ class Gate:
         return Refused(Refusal.json(401, detail, self._challenge))
 
     def _customised(self, request: Request, refusal: Refusal) -> Refusal:
-        """The app's own version of a refusal, or the original where that one is no refusal."""
-        assert self._on_refusal is not None
-        try:
-            custom = self._on_refusal(request, refusal)
-        except Exception as error:  # noqa: BLE001 - a fault in it must not let the request pass
-            logger.error("on_refusal raised %s: sent the plain refusal", type(error).__name__)
+        """The app's own version of a refusal, or the original where that one can't be sent."""
+        if self._on_refusal is None:
             return refusal
-        if not isinstance(custom, Refusal) or not 300 <= custom.status <= 599:
-            logger.error("on_refusal must return a Refusal with a status from 300 to 599")
+        try:
+            custom = sendable(self._on_refusal(request, refusal))
+        except Exception as error:  # noqa: BLE001 - a fault in it must not let the request pass
+            # Without the traceback, which may quote the request.
+            logger.error("on_refusal raised %s: sent the plain one", type(error).__name__)  # noqa: TRY400
+            return refusal
+        if custom is None:
+            logger.error(
+                "on_refusal returned no Refusal that can be sent (a status from 300 to 599, header "
+                "values of one line, a body of bytes): sent the plain one"
+            )
             return refusal
         return custom
 
@@ -254,16 +261,17 @@ _PUBLIC = Public("public")
 _PREFLIGHT = Public("preflight")
 
 
-def _problem_with(pair: Any) -> str | None:
+def _problem_with(given: object) -> str | None:
     """What is wrong with what an extractor yielded, in words that hold none of it."""
-    if inspect.iscoroutine(pair):
-        pair.close()
+    if inspect.iscoroutine(given):
+        given.close()
         return "returned a coroutine; extractors are plain functions"
-    if not isinstance(pair, tuple) or len(pair) != 2:
-        return f"returned {type(pair).__name__}, not a (name, value) pair or None"
-    if not all(isinstance(part, str) for part in pair):
-        return "returned a pair that is not of two strings"
-    if check_name(pair[0].lower()) is not None:
+    if not isinstance(given, tuple):
+        return f"returned {type(given).__name__}, not a (name, value) pair or None"
+    pair = cast("tuple[object, ...]", given)
+    if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+        return "returned a tuple that is not a pair of two strings"
+    if check_name(str(pair[0]).lower()) is not None:
         return "returned a name that can't be forwarded as a credential"
     return None
 
@@ -289,17 +297,22 @@ def _checked_flag(name: str, value: object) -> bool:
 
 
 def _checked_schemes(schemes: Iterable[str]) -> frozenset[str]:
-    if isinstance(schemes, str):
-        raise ConfigurationError(f"comma_schemes takes a collection: write {{{schemes!r}}}")
-    for scheme in schemes:
-        if not isinstance(scheme, str) or check_name(scheme) is not None:
-            raise ConfigurationError(f"{scheme!r} is not an authentication scheme")
-    return frozenset(scheme.lower() for scheme in schemes)
+    if isinstance(schemes, str) or not isinstance(schemes, Iterable):
+        raise ConfigurationError(
+            f"comma_schemes takes a collection such as {{'Digest'}}, not {schemes!r}"
+        )
+    return frozenset(map(_checked_scheme, schemes))
+
+
+def _checked_scheme(scheme: object) -> str:
+    if not isinstance(scheme, str) or not is_token(scheme):
+        raise ConfigurationError(f"{scheme!r} is not an authentication scheme such as 'Digest'")
+    return scheme.lower()
 
 
 def _checked_on_refusal(given: OnRefusal | None) -> OnRefusal | None:
     if given is None:
         return None
-    if not callable(given) or inspect.iscoroutinefunction(given):
+    if not callable(given) or is_async(given):
         raise ConfigurationError("on_refusal is a plain function (request, refusal) -> Refusal")
     return given

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from .errors import ConfigurationError
+from .extraction import is_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,27 @@ class Refusal:
         return b"" if method == "HEAD" else self.body
 
 
+def sendable(answer: object) -> Refusal | None:
+    """An app's own refusal, as every server sends it; None if it isn't one or can't be sent.
+
+    Its status must not be a success. A value may not hold a line break, which would let whoever
+    has a say in it write headers of their own. The length is that of the body, whatever the
+    refusal it was made from had.
+    """
+    if not isinstance(answer, Refusal) or not isinstance(answer.body, bytes):
+        return None
+    if not isinstance(answer.status, int) or not 300 <= answer.status <= 599:
+        return None
+    if not all(is_token(name) and _HEADER_VALUE.fullmatch(value) for name, value in answer.headers):
+        return None
+    headers = [(name.lower(), value.strip(" \t")) for name, value in answer.headers]
+    kept = [header for header in headers if header[0] != "content-length"]
+    length = ("content-length", str(len(answer.body)))
+    return Refusal(answer.status, (*kept, length), answer.body)
+
+
+# Without control characters; what latin-1 has beyond ASCII is allowed (RFC 9110 section 5.5).
+_HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 _QUOTABLE = re.compile(r"[ !#-\[\]-~]+")
 
 

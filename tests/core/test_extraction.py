@@ -1,0 +1,342 @@
+"""What the built-in extractors take off a request, and what may be forwarded."""
+
+import functools
+
+import pytest
+from tests.core.making import asgi, on_both_interfaces, wsgi
+
+from passthrough_auth.core import (
+    ConfigurationError,
+    MalformedCredential,
+    extract_authorization_header,
+    extract_cookie_header,
+    extract_cookies,
+    extract_custom_header,
+    header_extractor,
+)
+from passthrough_auth.core.extraction import (
+    check_extractor,
+    check_name,
+    check_value,
+    describe,
+    is_ambient,
+    is_ambient_scheme,
+)
+
+# --- The Authorization header -------------------------------------------------------------------
+
+
+@on_both_interfaces
+def test_all_authorization_lines_are_joined_with_a_comma(make):
+    """So that two of them are malformed, on servers that join them and on those that don't."""
+    two = make(headers=[("Authorization", "Bearer a"), ("Authorization", "Bearer b")])
+
+    assert extract_authorization_header(two) == ("authorization", "Bearer a,Bearer b")
+    assert extract_authorization_header(make()) is None
+
+
+@on_both_interfaces
+def test_an_empty_authorization_header_is_present(make):
+    """Present and malformed: what keeps a cookie from being used in its place."""
+    request = make(headers=[("Authorization", "")])
+
+    assert extract_authorization_header(request) == ("authorization", "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer a",
+        "bearer a",
+        "Bearer    a",
+        " \tBearer a\t ",
+        "Basic YTpi",
+        "AWS4-HMAC-SHA256 x=y",
+        "Bearer !#$~\\\"';:=",
+        "Bearer " + 8183 * "a",
+    ],
+)
+def test_one_scheme_and_one_credential_are_valid(value):
+    assert check_value("authorization", value) == value.strip(" \t")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        " ",
+        "Bearer",
+        "Bearer ",
+        "a",
+        "Bearer a, Bearer b",
+        "Bearer a,",
+        ",Bearer a",
+        "Bearer a b",
+        "Bearer\ta",
+        "Bearer \ta",
+        "Bearer a\x00",
+        "Bearer a\nX: y",
+        "Bearer a\x7f",
+        "Bearer \xa0a",
+        "Bearer é",
+        "Bearer \ud800",
+        "B(earer a",
+        "Béarer a",
+        "\x0bBearer a",
+        "Digest username=a, realm=b",
+        "Bearer " + 8184 * "a",
+    ],
+)
+def test_anything_else_is_malformed(value):
+    assert check_value("authorization", value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "valid"),
+    [
+        ('Digest username="a b", realm="c"', True),
+        ("digest a", True),
+        ("Digest", False),
+        ("Digest é", False),
+        ("Bearer a, Bearer b", False),
+    ],
+)
+def test_commas_are_for_schemes_that_were_opted_in(value, valid):
+    assert (check_value("authorization", value, frozenset({"digest"})) == value) is valid
+
+
+# --- Cookies ------------------------------------------------------------------------------------
+
+
+@on_both_interfaces
+def test_the_cookie_header_travels_whole(make):
+    request = make(headers=[("Cookie", "a=1; flag"), ("Cookie", "b=2")])
+
+    assert extract_cookie_header(request) == ("cookie", "a=1; flag; b=2")
+
+
+@on_both_interfaces
+def test_without_a_cookie_there_is_nothing_to_forward(make):
+    assert extract_cookie_header(make()) is None
+    assert extract_cookie_header(make(headers=[("Cookie", "")])) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["a=1", "a=", "flag; a=1", " a=1 ", "a=b=c", 'a="b"', ";;a=1", "a=" + 9000 * "b"]
+)
+def test_a_cookie_header_holds_at_least_one_pair(value):
+    assert check_value("cookie", value) == value.strip(" ")
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "flag", "=1", "; =1", ";;", "a=\x00", "a=1\r\nX: y", "a=é", "a=1;\tb=2"]
+)
+def test_a_cookie_header_without_one_or_not_visible_ascii_is_malformed(value):
+    assert check_value("cookie", value) is None
+
+
+@on_both_interfaces
+def test_named_cookies_are_forwarded_and_no_others(make):
+    request = make(headers=[("Cookie", "csrf=x; session=s; lang=en")])
+
+    assert extract_cookies("session")(request) == ("cookie", "session=s")
+    assert extract_cookies("lang", "session")(request) == ("cookie", "lang=en; session=s")
+    assert extract_cookies("session", "session")(request) == ("cookie", "session=s")
+    assert extract_cookies("Session")(request) is None
+
+
+@on_both_interfaces
+def test_a_named_cookie_sent_twice_is_malformed_unless_both_are_equal(make):
+    """One of two may have been planted from a sibling domain, and nothing tells which."""
+    extract = extract_cookies("session")
+
+    with pytest.raises(MalformedCredential, match=r"'session' was sent twice") as caught:
+        extract(make(headers=[("Cookie", "session=mine; session=planted")]))
+    assert "planted" not in str(caught.value)
+    assert extract(make(headers=[("Cookie", "session=s; session=s")])) == ("cookie", "session=s")
+    assert extract(make(headers=[("Cookie", "a=1; a=2; session=s")])) == ("cookie", "session=s")
+
+
+@pytest.mark.parametrize("names", [(), ("",), ("a b",), ("a=",), ("sé",), (7,), (["session"],)])
+def test_a_name_that_no_cookie_can_have_is_a_configuration_error(names):
+    with pytest.raises(ConfigurationError, match="cookie"):
+        extract_cookies(*names)
+
+
+# --- Custom headers -----------------------------------------------------------------------------
+
+
+@on_both_interfaces
+def test_a_custom_header_is_forwarded_under_its_lower_case_name(make):
+    extract = extract_custom_header("X-Flyte-Token")
+
+    assert extract(make(headers=[("x-FLYTE-token", "t")])) == ("x-flyte-token", "t")
+    assert extract(make()) is None
+
+
+def test_a_custom_header_has_one_line():
+    with pytest.raises(MalformedCredential, match="more than once"):
+        extract_custom_header("x-token")(asgi(headers=[("x-token", "a"), ("x-token", "b")]))
+
+
+@on_both_interfaces
+def test_the_standard_headers_by_name_are_the_standard_extractors(make):
+    request = make(
+        headers=[("Authorization", "A a"), ("Authorization", "A b"), ("Cookie", "a=1; b=2")]
+    )
+
+    assert extract_custom_header("Authorization")(request) == ("authorization", "A a,A b")
+    assert extract_custom_header("Cookie")(request) == ("cookie", "a=1; b=2")
+
+
+@pytest.mark.parametrize("value", ["t", "a b", "a,b", " t\t", "!~", 8190 * "a"])
+def test_a_custom_value_is_visible_ascii_with_inner_spaces(value):
+    assert check_value("x-token", value) == value.strip(" \t")
+
+
+@pytest.mark.parametrize("value", ["", " ", "a\tb", "a\nb", "é", "\x7f", "\ud800", 8191 * "a"])
+def test_any_other_custom_value_is_malformed(value):
+    assert check_value("x-token", value) is None
+
+
+def test_the_limit_is_for_what_is_left_after_trimming():
+    assert check_value("x-token", " " + 8190 * "a" + "\t") == 8190 * "a"
+
+
+def test_an_underscore_is_another_header():
+    extract = extract_custom_header("x-flyte-token")
+
+    assert extract(asgi(headers=[("x_flyte_token", "forged")])) is None
+    assert extract_custom_header("x_flyte_token")(wsgi(headers=[("x-flyte-token", "t")])) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Host",
+        "Connection",
+        "Content-Length",
+        "Transfer-Encoding",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Proxy-Authorization",
+        "Keep-Alive",
+        "Expect",
+        "Sec-Fetch-Site",
+        "Access-Control-Request-Method",
+        "X-Forwarded-For",
+        "Set-Cookie",
+        "",
+        "x token",
+        "x-token:",
+        "x-tokén",
+        "x-token\n",
+        None,
+        7,
+    ],
+)
+def test_a_name_that_may_not_be_forwarded_is_a_configuration_error(name):
+    with pytest.raises(ConfigurationError, match="header name|never forwarded"):
+        extract_custom_header(name)
+
+
+@pytest.mark.parametrize("name", ["authorization", "cookie", "x-token", "x-api-key", "t"])
+def test_any_other_name_may(name):
+    assert check_name(name) is None
+
+
+# --- What a browser attaches by itself ----------------------------------------------------------
+
+
+def test_cookies_and_what_a_proxy_makes_of_them_are_ambient():
+    assert is_ambient(extract_cookie_header)
+    assert is_ambient(extract_cookies("session"))
+    assert is_ambient(extract_custom_header("cookie"))
+    assert is_ambient(extract_custom_header("X-Forwarded-Access-Token"))
+    assert is_ambient(extract_custom_header("x-amzn-oidc-data"))
+
+
+def test_what_only_a_program_sends_is_not():
+    assert not is_ambient(extract_authorization_header)
+    assert not is_ambient(extract_custom_header("x-flyte-token"))
+
+
+def test_an_app_knows_better_which_of_its_headers_a_proxy_sets():
+    assert is_ambient(extract_custom_header("x-our-proxy", ambient=True))
+    assert not is_ambient(extract_custom_header("x-forwarded-access-token", ambient=False))
+
+
+def test_an_extractor_that_does_not_say_is_taken_to_be_ambient():
+    """Forgetting it refuses a cross-site request, rather than letting one through."""
+
+    def undecorated(request):
+        return None
+
+    decorated = header_extractor(ambient=False)(lambda request: None)
+
+    assert is_ambient(undecorated)
+    assert not is_ambient(decorated)
+
+
+@pytest.mark.parametrize("value", ["Basic YTpi", "basic YTpi", "Negotiate x", "NTLM x", "Digest x"])
+def test_an_authorization_that_browsers_repeat_by_themselves_is_ambient(value):
+    assert is_ambient_scheme("authorization", value)
+
+
+def test_a_bearer_token_or_another_header_is_not():
+    assert not is_ambient_scheme("authorization", "Bearer x")
+    assert not is_ambient_scheme("x-token", "Basic YTpi")
+
+
+# --- Extractors of an app's own -----------------------------------------------------------------
+
+
+async def coroutine(request):
+    return None
+
+
+async def generator(request):
+    yield None
+
+
+class AsyncCall:
+    async def __call__(self, request):
+        return None
+
+
+class Call:
+    def __call__(self, request):
+        return None
+
+
+@pytest.mark.parametrize(
+    "extractor",
+    [coroutine, generator, AsyncCall(), functools.partial(coroutine), AsyncCall().__call__],
+)
+def test_an_async_extractor_is_a_configuration_error(extractor):
+    with pytest.raises(ConfigurationError, match="make it a plain `def`"):
+        check_extractor(extractor)
+
+
+def test_the_name_of_a_header_is_no_extractor():
+    with pytest.raises(ConfigurationError, match=r"write extract_custom_header\('x-token'\)"):
+        check_extractor("x-token")
+
+
+def test_what_can_t_be_called_is_no_extractor():
+    with pytest.raises(ConfigurationError, match="can't be called"):
+        check_extractor(("authorization", "x"))
+
+
+@pytest.mark.parametrize("extractor", [Call(), Call().__call__, functools.partial(Call())])
+def test_anything_that_can_be_called_is_one(extractor):
+    assert check_extractor(extractor) is extractor
+
+
+def test_messages_name_an_extractor_without_what_it_closes_over():
+    secret = functools.partial(lambda request, token: None, token="s3cret")
+
+    assert describe(Call()).endswith("Call")
+    assert describe(coroutine).endswith(".coroutine")
+    assert describe(secret) == "functools.partial"

@@ -1,0 +1,85 @@
+"""A refusal as data."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from passthrough_auth.core import ConfigurationError, Refusal
+from passthrough_auth.core.refusal import bearer_challenge, sendable
+
+REFUSAL = Refusal.json(401, "Authentication credentials required", ("www-authenticate", "Bearer"))
+
+
+def test_a_refusal_is_json_that_no_cache_keeps():
+    assert json.loads(REFUSAL.body) == {"detail": "Authentication credentials required"}
+    assert dict(REFUSAL.headers) == {
+        "content-type": "application/json",
+        "content-length": str(len(REFUSAL.body)),
+        "cache-control": "no-store",
+        "www-authenticate": "Bearer",
+    }
+
+
+def test_the_answer_to_head_has_no_body():
+    assert REFUSAL.body_for("HEAD") == b""
+    assert REFUSAL.body_for("GET") == REFUSAL.body_for("POST") == REFUSAL.body
+
+
+@pytest.mark.parametrize(
+    ("realm", "metadata", "challenge"),
+    [
+        (None, None, "Bearer"),
+        ("flyte", None, 'Bearer realm="flyte"'),
+        (None, "https://a.example/m", 'Bearer resource_metadata="https://a.example/m"'),
+        ("the app", "https://a.example", None),
+    ],
+)
+def test_the_challenge_is_a_bearer_one_with_what_was_configured(realm, metadata, challenge):
+    both = 'Bearer realm="the app", resource_metadata="https://a.example"'
+
+    assert bearer_challenge(realm, metadata) == ("www-authenticate", challenge or both)
+
+
+@pytest.mark.parametrize("value", ["", 'a"b', "a\\b", "a\r\nb", "é", 7, b"flyte"])
+@pytest.mark.parametrize("name", ["realm", "resource_metadata"])
+def test_a_parameter_that_can_t_be_quoted_is_a_configuration_error(name, value):
+    with pytest.raises(ConfigurationError, match=f"{name}=.*printable ASCII"):
+        bearer_challenge(**{"realm": None, "resource_metadata": None, name: value})
+
+
+def test_an_app_s_refusal_is_sent_with_the_length_of_its_own_body():
+    """What is natural to write, replacing the body only, would leave the old length."""
+    page = replace(REFUSAL, body=b"<h1>Who are you?</h1>")
+
+    headers = [value for name, value in sendable(page).headers if name == "content-length"]
+
+    assert headers == ["21"]
+
+
+def test_an_app_s_refusal_is_sent_with_names_in_lower_case():
+    login = Refusal(303, (("Location", " /login\t"), ("Content-Length", "7")), b"")
+
+    assert sendable(login).headers == (("location", "/login"), ("content-length", "0"))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        REFUSAL.body,
+        replace(REFUSAL, status=200),
+        replace(REFUSAL, status=299),
+        replace(REFUSAL, status=600),
+        replace(REFUSAL, status="401"),
+        replace(REFUSAL, body="text"),
+        replace(REFUSAL, headers=(("location", "/\r\nset-cookie: a=b"),)),
+        replace(REFUSAL, headers=(("location", "/\x00"),)),
+        replace(REFUSAL, headers=(("location", "/\u20ac"),)),
+        replace(REFUSAL, headers=(("loc ation", "/"),)),
+        replace(REFUSAL, headers=(("", "/"),)),
+    ],
+)
+def test_what_is_no_refusal_or_can_t_be_sent_is_not_sent(answer):
+    """A success would let the request pass; a line break would let a caller write headers."""
+    assert sendable(answer) is None
