@@ -31,10 +31,14 @@ def snapshot(*, expires_in: float | None = None) -> "Snapshot":
     hold = current_hold()
     if hold is None:
         raise NoCaller("outside")
-    if expires_in is not None and not 0 < expires_in < math.inf:
+    if expires_in is not None and not _is_duration(expires_in):
         raise ConfigurationError(f"expires_in is a positive number of seconds, not {expires_in!r}")
     deadline = math.inf if expires_in is None else time.monotonic() + expires_in
     return Snapshot(_Lease(hold.credentials(), hold.bindings, deadline))
+
+
+def _is_duration(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and 0 < seconds < math.inf
 
 
 class _Lease(Hold):
@@ -72,7 +76,7 @@ class Snapshot:
     def active(self) -> AbstractContextManager[Hold]:
         """A context manager: within it, this is the caller. Each `with` takes a new one.
 
-        Raises `NoCaller` on entry if the snapshot was closed or has expired.
+        Raises `NoCaller` if the snapshot was closed or has expired.
         """
         self._lease.credentials()
         return self._lease.active()
