@@ -1,6 +1,7 @@
 """Whether a browser was made to send this by another site."""
 
 import pytest
+from tests.core.making import asgi, on_both_interfaces
 
 from passthrough_auth.core import ConfigurationError
 from passthrough_auth.core.crosssite import (
@@ -9,7 +10,6 @@ from passthrough_auth.core.crosssite import (
     is_preflight,
     is_state_changing,
 )
-from tests.core.making import asgi, on_both_interfaces
 
 NONE_TRUSTED = frozenset()
 

@@ -1,10 +1,10 @@
 """Reading a request off ASGI and WSGI."""
 
 import pytest
+from tests.core.making import asgi, on_both_interfaces, wsgi
 
 from passthrough_auth.core import AsgiRequest, WsgiRequest
 from passthrough_auth.core.request import cookie_pairs
-from tests.core.making import asgi, on_both_interfaces, wsgi
 
 # --- The path -----------------------------------------------------------------------------------
 

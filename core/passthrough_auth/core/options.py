@@ -1,7 +1,6 @@
 """Options as frameworks keep them in settings: by name, functions also as dotted paths."""
 
-import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from .errors import ConfigurationError
@@ -24,8 +23,9 @@ def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
     options: dict[str, Any] = dict(settings)
     for name in ("header_extractors", "bindings"):
         given = options.get(name)
-        if isinstance(given, list | tuple | set | frozenset):
-            options[name] = [_resolved(item, source, name) for item in given]
+        if isinstance(given, Iterable) and not isinstance(given, str):
+            items = cast("Iterable[object]", given)
+            options[name] = [_resolved(item, source, name) for item in items]
     if "on_refusal" in options:
         options["on_refusal"] = _resolved(options["on_refusal"], source, "on_refusal")
     return cast("GateOptions", options)
@@ -41,9 +41,10 @@ def _suggestion(name: object) -> str:
 def _resolved(item: object, source: str, option: str) -> Any:
     if not isinstance(item, str):
         return item
-    module_name, _, attribute = item.rpartition(".")
+    import pkgutil
+
     try:
-        return getattr(importlib.import_module(module_name), attribute)
+        return pkgutil.resolve_name(item)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
             f"{option} in {source}: nothing can be imported from {item!r}. Write the dotted path "
