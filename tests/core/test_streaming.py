@@ -52,7 +52,7 @@ def test_any_thread_may_ask_for_a_piece_and_for_the_end():
         thread.start()
         thread.join()
 
-    assert found == inner.closed_for + [ALICE] == [ALICE, ALICE]
+    assert found == [*inner.closed_for, ALICE] == [ALICE, ALICE]
 
 
 def test_closing_reaches_the_body_in_its_context_once_and_ends_the_hold():
