@@ -1,1 +1,8 @@
 """The `passthrough-auth` command."""
+
+from passthrough_auth.core import requires_extra
+
+with requires_extra("cli", module="click"):
+    from .main import main
+
+__all__ = ["main"]

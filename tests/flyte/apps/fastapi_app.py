@@ -1,6 +1,6 @@
 """The app on FastAPI."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import shared
@@ -12,7 +12,7 @@ from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     await init_passthrough.aio(**shared.PLACE)
     yield
 

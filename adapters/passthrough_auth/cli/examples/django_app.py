@@ -1,0 +1,1 @@
+../../../../examples/django_app.py
