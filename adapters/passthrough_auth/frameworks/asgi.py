@@ -14,6 +14,8 @@ from passthrough_auth.core import (
     Refused,
 )
 
+__all__ = ["App", "Message", "PassthroughAuthMiddleware", "Receive", "Scope", "Send"]
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -70,7 +72,13 @@ class PassthroughAuthMiddleware:
         self, request: AsgiRequest, hold: Hold, receive: Receive, send: Send
     ) -> None:
         """Serve a request whose clients may report that upstream refused the caller."""
-        started = False
+        started = connecting = False
+
+        async def receive_noting_connect() -> Message:
+            nonlocal connecting
+            message = await receive()
+            connecting = message["type"] == "websocket.connect"
+            return message
 
         async def send_noting_start(message: Message) -> None:
             nonlocal started
@@ -79,19 +87,26 @@ class PassthroughAuthMiddleware:
 
         try:
             with hold.active():
-                await self.app(request.scope, receive, send_noting_start)
+                await self.app(request.scope, receive_noting_connect, send_noting_start)
         except Exception as error:
             refusal = None if started else self.gate.refusal_for(request, error)
             if refusal is None:
                 raise
-            await _refuse(request, refusal, receive, send)
+            await _refuse(request, refusal, None if connecting else receive, send)
 
 
-async def _refuse(request: AsgiRequest, refusal: Refusal, receive: Receive, send: Send) -> None:
-    """Answer with a refusal. A WebSocket is never accepted."""
+async def _refuse(
+    request: AsgiRequest, refusal: Refusal, receive: Receive | None, send: Send
+) -> None:
+    """Answer with a refusal. A WebSocket is never accepted.
+
+    `receive` gives its websocket.connect, which must be taken before any answer; None if the app
+    has taken it already.
+    """
     prefix = "http"
     if request.transport == "websocket":
-        await receive()  # its websocket.connect, which must be taken before any answer
+        if receive is not None:
+            await receive()
         if "websocket.http.response" not in (request.scope.get("extensions") or {}):
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""})
             return

@@ -1,0 +1,331 @@
+"""The ASGI middleware, called as a server calls it."""
+
+import asyncio
+import contextvars
+from contextlib import contextmanager
+
+import pytest
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from tests.frameworks.calling import (
+    ALICE,
+    BOB,
+    Exchange,
+    ask,
+    body_of,
+    caller,
+    http_scope,
+    websocket_scope,
+)
+
+from passthrough_auth.core import (
+    CallerDenied,
+    CallerUnauthenticated,
+    ConfigurationError,
+    Refusal,
+    current_hold,
+)
+from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
+
+REQUIRED = b'{"detail": "Authentication credentials required"}'
+
+
+class Recorder:
+    """An app that notes what it was called with and for whom, and answers."""
+
+    def __init__(self):
+        self.calls = []
+
+    async def __call__(self, scope, receive, send):
+        self.calls.append((scope, receive, send, caller()))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": caller().encode()})
+
+
+@contextmanager
+def bind_nothing(credentials):
+    """A binding, for a client that has nothing to be told."""
+    yield
+
+
+def started(sent):
+    """Status and headers of an answer."""
+    return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+
+
+# --- What passes through ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "webtransport", "no.such.thing"])
+@pytest.mark.parametrize("bindings", [[], [bind_nothing]])
+def test_lifespan_and_unknown_scopes_pass_through_untouched(kind, bindings):
+    """An app starts on servers without lifespan, and on those with what nobody knew of here."""
+    scope, app = {"type": kind}, Recorder()
+    exchange = Exchange(scope)
+
+    asyncio.run(exchange.run(PassthroughAuthMiddleware(app, bindings=bindings)))
+
+    assert app.calls == [(scope, exchange.receive, exchange.send, "outside")]
+    assert app.calls[0][0] is scope
+    assert scope == {"type": kind}
+
+
+def test_an_app_is_called_with_what_the_server_gave():
+    app = Recorder()
+    exchange = Exchange(http_scope("/", ALICE))
+    before = dict(exchange.scope)
+
+    asyncio.run(exchange.run(PassthroughAuthMiddleware(app, bindings=[])))
+
+    assert app.calls == [(exchange.scope, exchange.receive, exchange.send, "Bearer alice")]
+    assert app.calls[0][0] is exchange.scope
+    assert exchange.scope == before
+
+
+def test_a_server_that_serves_requests_in_one_context_never_sees_an_earlier_caller():
+    async def serve():
+        app = PassthroughAuthMiddleware(Recorder(), excluded_paths=["/public"])
+        bodies = []
+        for scope in (http_scope("/", ALICE), http_scope("/public", ALICE), http_scope("/", BOB)):
+            bodies.append(body_of(await Exchange(scope).run(app)))
+            assert current_hold() is None
+        return bodies
+
+    assert asyncio.run(serve()) == [b"Bearer alice", b"public", b"Bearer bob"]
+
+
+@pytest.mark.parametrize("bindings", [[], [bind_nothing]])
+def test_what_outlives_a_request_finds_that_it_has_ended(bindings):
+    kept = []
+
+    async def app(scope, receive, send):
+        kept.append(contextvars.copy_context())
+        await Recorder()(scope, receive, send)
+
+    ask(PassthroughAuthMiddleware(app, bindings=bindings), http_scope("/", ALICE))
+
+    assert kept[0].run(caller) == "ended"
+
+
+def test_a_request_that_raises_or_is_cancelled_has_ended():
+    kept = []
+
+    async def app(scope, receive, send):
+        kept.append(contextvars.copy_context())
+        if scope["path"] == "/raise":
+            raise KeyError
+        await asyncio.Future()
+
+    async def serve():
+        protected = PassthroughAuthMiddleware(app)
+        with pytest.raises(KeyError):
+            await Exchange(http_scope("/raise", ALICE)).run(protected)
+        hanging = asyncio.create_task(Exchange(http_scope("/hang", ALICE)).run(protected))
+        await asyncio.sleep(0)
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+        return current_hold()
+
+    assert asyncio.run(serve()) is None
+    assert [context.run(caller) for context in kept] == ["ended", "ended"]
+
+
+# --- Refusals -----------------------------------------------------------------------------------
+
+
+def test_a_refusal_is_answered_without_running_the_app():
+    app = Recorder()
+
+    status, headers = started(ask(PassthroughAuthMiddleware(app), http_scope()))
+
+    assert app.calls == []
+    assert (status, headers["www-authenticate"]) == (401, "Bearer")
+    assert body_of(ask(PassthroughAuthMiddleware(app), http_scope())) == REQUIRED
+
+
+def test_the_answer_to_head_has_the_headers_and_no_body():
+    sent = ask(PassthroughAuthMiddleware(Recorder()), http_scope(method="HEAD"))
+
+    assert started(sent)[1]["content-length"] == str(len(REQUIRED))
+    assert body_of(sent) == b""
+
+
+def test_an_app_s_own_refusal_is_sent_as_it_is():
+    app = PassthroughAuthMiddleware(
+        Recorder(), on_refusal=lambda request, refusal: Refusal(303, (("Location", "/in"),), b"")
+    )
+
+    assert started(ask(app, http_scope())) == (303, {"location": "/in", "content-length": "0"})
+
+
+@pytest.mark.parametrize("bindings", [[], [bind_nothing]])
+def test_a_websocket_is_refused_with_a_response_where_the_server_can(bindings):
+    app = Recorder()
+    scope = websocket_scope(extensions={"websocket.http.response": {}})
+
+    sent = ask(PassthroughAuthMiddleware(app, bindings=bindings), scope)
+
+    assert app.calls == []
+    assert [message["type"] for message in sent] == [
+        "websocket.http.response.start",
+        "websocket.http.response.body",
+    ]
+    assert started(sent)[0] == 401
+    assert body_of(sent) == REQUIRED
+
+
+@pytest.mark.parametrize("more", [{}, {"extensions": None}, {"extensions": {"tls": {}}}])
+def test_a_websocket_is_closed_before_accept_where_the_server_can_t(more):
+    app = Recorder()
+
+    sent = ask(PassthroughAuthMiddleware(app), websocket_scope(**more))
+
+    assert app.calls == []
+    assert sent == [{"type": "websocket.close", "code": 1008, "reason": ""}]
+
+
+def test_a_websocket_is_served_as_its_caller():
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": caller()})
+
+    sent = ask(PassthroughAuthMiddleware(app), websocket_scope("/", ALICE))
+
+    assert sent[1]["text"] == "Bearer alice"
+
+
+# --- Upstream refusals --------------------------------------------------------------------------
+
+
+def caused_by(error):
+    inner = ValueError("creating the run failed")
+    inner.__cause__ = error
+    return inner
+
+
+def failing_with(error, *messages, receives=False):
+    """An app that sends these messages and then raises an error caused, deep down, by that one."""
+
+    async def app(scope, receive, send):
+        if receives:
+            await receive()
+        for message in messages:
+            await send(message)
+        raise RuntimeError("the job could not be started") from caused_by(error)
+
+    return PassthroughAuthMiddleware(app, bindings=[bind_nothing])
+
+
+@pytest.mark.parametrize(("error", "status"), [(CallerUnauthenticated, 401), (CallerDenied, 403)])
+@pytest.mark.parametrize("receives", [False, True])
+def test_an_upstream_refusal_deep_in_the_causes_becomes_the_answer(error, status, receives):
+    sent = ask(failing_with(error("no"), receives=receives), http_scope("/", ALICE))
+
+    assert started(sent)[0] == status
+    assert started(sent)[1]["cache-control"] == "no-store"
+
+
+def test_once_the_response_has_started_the_error_passes():
+    start = {"type": "http.response.start", "status": 200, "headers": []}
+    exchange = Exchange(http_scope("/", ALICE))
+
+    with pytest.raises(RuntimeError, match="could not be started"):
+        asyncio.run(exchange.run(failing_with(CallerDenied("no"), start)))
+    assert exchange.sent == [start]
+
+
+def test_any_other_error_passes():
+    with pytest.raises(RuntimeError, match="could not be started"):
+        ask(failing_with(KeyError("no")), http_scope("/", ALICE))
+
+
+@pytest.mark.parametrize("receives", [False, True])
+def test_a_websocket_not_yet_accepted_is_refused_for_upstream(receives):
+    """Also where the app has taken the connect message already: there is no second one."""
+    sent = ask(failing_with(CallerDenied("no"), receives=receives), websocket_scope("/", ALICE))
+
+    assert sent == [{"type": "websocket.close", "code": 1008, "reason": ""}]
+
+
+# --- Among Starlette's own layers ---------------------------------------------------------------
+
+
+def starlette_app(*middleware, **options):
+    async def me(request):
+        later = BackgroundTask(lambda: seen.append(caller()))
+        return PlainTextResponse(caller(), background=later)
+
+    async def abort(request):
+        raise HTTPException(401)
+
+    async def make_it_a_200(request, error):
+        return JSONResponse({"fine": True}, 200)
+
+    seen = []
+    app = Starlette(
+        routes=[Route("/me", me), Route("/abort", abort)],
+        exception_handlers={401: make_it_a_200},
+        middleware=[*middleware, Middleware(PassthroughAuthMiddleware, **options)],
+    )
+    app.state.seen = seen
+    return app
+
+
+def test_an_app_s_own_401_handler_can_t_turn_a_refusal_into_a_200():
+    app = starlette_app()
+
+    assert started(ask(app, http_scope("/abort", ALICE)))[0] == 200
+    assert started(ask(app, http_scope("/abort")))[0] == 401
+    assert started(ask(app, http_scope("/no-such-path")))[0] == 401
+    assert started(ask(app, http_scope("/no-such-path", ALICE)))[0] == 404
+
+
+CORS = Middleware(CORSMiddleware, allow_origins=["https://ui.example"], allow_methods=["PUT"])
+ORIGIN = ("origin", "https://ui.example")
+
+
+def test_cors_outside_decorates_refusals_and_answers_preflights():
+    app = starlette_app(CORS)
+    refused = started(ask(app, http_scope("/me", ORIGIN)))
+    preflight = http_scope(
+        "/me", ORIGIN, ("access-control-request-method", "PUT"), method="OPTIONS"
+    )
+
+    assert refused[0] == 401
+    assert refused[1]["access-control-allow-origin"] == "https://ui.example"
+    assert started(ask(app, preflight))[0] == 200
+
+
+def test_background_tasks_run_for_the_caller():
+    app = starlette_app()
+
+    assert body_of(ask(app, http_scope("/me", ALICE))) == b"Bearer alice"
+    assert app.state.seen == ["Bearer alice"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"excluded_paths": "/health"},
+        {"header_extractors": ["x-token"]},
+        {"trusted_origins": ["ui.example"]},
+    ],
+)
+def test_a_wrong_option_fails_when_the_app_starts(options):
+    async def app(scope, receive, send): ...
+
+    with pytest.raises(ConfigurationError):
+        PassthroughAuthMiddleware(app, **options)
+    with pytest.raises(ConfigurationError):
+        ask(starlette_app(**options), {"type": "lifespan"}, {"type": "lifespan.startup"})
+
+
+def test_an_option_that_there_is_not_is_a_type_error():
+    with pytest.raises(TypeError, match="exclude_paths"):
+        PassthroughAuthMiddleware(Recorder(), exclude_paths=[])
