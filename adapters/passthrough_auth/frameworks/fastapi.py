@@ -15,6 +15,9 @@ with requires_extra("fastapi"):
     from fastapi.requests import HTTPConnection
 
 
+__all__ = ["FastAPIPassthroughAuthMiddleware", "FastAPIRequest"]
+
+
 class FastAPIRequest(AsgiRequest):
     """A request as extractors see it; `native` is Starlette's `HTTPConnection`."""
 
