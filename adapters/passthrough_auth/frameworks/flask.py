@@ -23,6 +23,10 @@ from passthrough_auth.core import (
 with requires_extra("flask"):
     from flask import Flask, Response, request
     from flask import Request as FlaskNativeRequest
+    from flask.typing import ResponseReturnValue
+    from werkzeug.exceptions import HTTPException
+
+__all__ = ["FlaskRequest", "PassthroughAuth"]
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], object]]
@@ -42,7 +46,9 @@ class FlaskRequest(WsgiRequest):
 
     @property
     def native(self) -> FlaskNativeRequest:
-        return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
+        # Flask's documented way to what a proxy stands for, unknown to the types.
+        native: FlaskNativeRequest = cast("Any", request)._get_current_object()  # noqa: SLF001
+        return native
 
 
 class PassthroughAuth:
@@ -86,9 +92,10 @@ class _Protection:
         app.before_request_funcs.setdefault(None, []).insert(0, self._ask_gate)
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Run one request, from its first function to its last piece of body, in a context of its
-        own. A before-request and a teardown function alone would leave the caller behind in the
-        worker thread when another teardown raises, and would end before a streamed body does.
+        """Run one request, from its first function to its last piece of body, in its own context.
+
+        A before-request and a teardown function alone would leave the caller behind in the worker
+        thread when another teardown raises, and would end before a streamed body does.
         """
         served = environ[_SERVED] = _Served(self, environ)
         try:
@@ -114,10 +121,10 @@ class _Protection:
         served.settle(self.gate.hold(decision))
         return _response(decision.refusal) if isinstance(decision, Refused) else None
 
-    def _handle_exception(self, error: Exception) -> Any:
+    def _handle_exception(self, e: Exception) -> ResponseReturnValue | HTTPException:
         """The app's own error handlers come first; what they leave may be an upstream refusal."""
         try:
-            return self._handle_user_exception(error)
+            return self._handle_user_exception(e)
         except Exception as unhandled:
             refusal = self.gate.refusal_for(FlaskRequest(request.environ), unhandled)
             if refusal is None:

@@ -1,0 +1,556 @@
+"""The Flask extension."""
+
+import asyncio
+import contextvars
+import io
+import threading
+from wsgiref.util import FileWrapper
+
+import pytest
+from flask import Blueprint, Flask, Response, g, request, send_file, stream_with_context
+from flask import Request as FlaskNativeRequest
+from tests.frameworks.calling import ALICE, Answer, caller, environ_of
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from passthrough_auth.core import (
+    CallerDenied,
+    CallerUnauthenticated,
+    ConfigurationError,
+    Refusal,
+    auth_metadata,
+    current_hold,
+)
+from passthrough_auth.frameworks.flask import PassthroughAuth
+
+HEADERS = dict([ALICE])
+BOB = {"authorization": "Bearer bob"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind():
+    """Whatever a test does with a request, its own context holds no caller after it."""
+    yield
+    assert current_hold() is None
+
+
+def app_with(name="app", **options):
+    """An app with a view that says for whom it runs."""
+    app = Flask(name)
+    app.add_url_rule("/me", "me", caller)
+    app.add_url_rule("/health", "health", caller)
+    PassthroughAuth(app, **options)
+    return app
+
+
+# --- Setting it up ------------------------------------------------------------------------------
+
+
+def test_one_extension_serves_the_apps_of_a_factory():
+    auth = PassthroughAuth(excluded_paths={"/health"})
+
+    def create_app():
+        app = Flask("made")
+        app.add_url_rule("/me", "me", caller)
+        app.add_url_rule("/health", "health", caller)
+        auth.init_app(app)
+        return app
+
+    for app in (create_app(), create_app()):
+        assert app.test_client().get("/me", headers=HEADERS).text == "Bearer alice"
+        assert app.test_client().get("/me").status_code == 401
+        assert app.test_client().get("/health").text == "public"
+
+
+def test_the_extension_is_registered_with_the_app():
+    app = app_with()
+
+    assert "passthrough_auth" in app.extensions
+
+
+def test_an_app_that_has_it_already_says_so():
+    app = app_with()
+
+    with pytest.raises(ConfigurationError, match="'app' has passthrough-auth already"):
+        PassthroughAuth(app)
+
+
+def test_options_come_from_the_config_too():
+    app = Flask("configured")
+    app.config["PASSTHROUGH_AUTH_EXCLUDED_PATHS"] = ["/health"]
+    app.config["PASSTHROUGH_AUTH_REALM"] = "config"
+    app.config["PASSTHROUGH_AUTH_HEADER_EXTRACTORS"] = [
+        "passthrough_auth.core.extract_cookie_header"
+    ]
+    app.config["UNRELATED"] = "PASSTHROUGH_AUTH_"
+    PassthroughAuth(realm="constructor").init_app(app)
+    client = app.test_client(use_cookies=False)
+
+    assert client.get("/health").status_code == 404
+    assert client.get("/me", headers=HEADERS).headers["www-authenticate"] == (
+        'Bearer realm="constructor"'
+    )
+    assert client.get("/me", headers={"Cookie": "a=b"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("PASSTHROUGH_AUTH_EXCLUDE_PATHS", ["/health"], "did you mean 'excluded_paths'"),
+        ("PASSTHROUGH_AUTH_", [], "no option ''"),
+        ("PASSTHROUGH_AUTH_EXCLUDED_PATHS", "/health", r"write \{'/health'\}"),
+        ("PASSTHROUGH_AUTH_HEADER_EXTRACTORS", ["no.such.function"], "dotted path"),
+    ],
+)
+def test_a_wrong_option_in_the_config_says_what_to_write(key, value, said):
+    app = Flask("mistaken")
+    app.config[key] = value
+
+    with pytest.raises(ConfigurationError, match=said):
+        PassthroughAuth(app)
+    assert "passthrough_auth" not in app.extensions
+
+
+def test_an_extractor_may_look_at_flask_s_own_request():
+    natives = []
+
+    def extract_token(request):
+        natives.append(request.native)
+        return "x-token", request.native.args["token"]
+
+    app = app_with(header_extractors=[extract_token])
+
+    assert app.test_client().get("/nothing?token=t").status_code == 404
+    assert type(natives[0]) is FlaskNativeRequest
+
+
+# --- Where it stands among the app's own functions ----------------------------------------------
+
+
+def test_nothing_of_the_app_runs_for_a_refused_request():
+    """Not even what was registered before it."""
+    app, ran = Flask("first"), []
+    app.before_request(lambda: ran.append("before"))
+    blueprint = Blueprint("blue", __name__, url_prefix="/blue")
+    blueprint.before_app_request(lambda: ran.append("blueprint"))
+    blueprint.add_url_rule("/me", "me", caller)
+    app.register_blueprint(blueprint)
+    PassthroughAuth(app)
+
+    assert app.test_client().get("/blue/me").status_code == 401
+    assert ran == []
+    assert app.test_client().get("/blue/me", headers=HEADERS).text == "Bearer alice"
+    assert ran == ["before", "blueprint"]
+
+
+def test_after_request_functions_decorate_refusals():
+    """Where Flask has its CORS layer."""
+    app = app_with()
+
+    @app.after_request
+    def allow_origin(response):
+        response.headers["access-control-allow-origin"] = "*"
+        return response
+
+    assert app.test_client().get("/me").headers["access-control-allow-origin"] == "*"
+
+
+def test_an_app_s_own_401_handler_can_t_turn_a_refusal_into_a_200():
+    app = app_with()
+    app.register_error_handler(401, lambda error: ("fine", 200))
+
+    assert app.test_client().get("/me").status_code == 401
+
+
+def test_a_path_or_method_that_there_is_not_is_refused_first():
+    client = app_with().test_client()
+
+    assert (client.get("/none").status_code, client.post("/me").status_code) == (401, 401)
+    assert client.get("/none", headers=HEADERS).status_code == 404
+    assert client.post("/me", headers=HEADERS).status_code == 405
+
+
+def test_the_answer_to_head_has_no_body():
+    answer = Answer(app_with(), environ_of("/me", method="HEAD"))
+
+    assert (answer.status, answer.read()) == (401, b"")
+
+
+def test_a_preflight_gets_through_to_the_app_s_cors_layer_where_allowed():
+    headers = {"Origin": "https://ui.example", "Access-Control-Request-Method": "PUT"}
+
+    assert app_with().test_client().options("/me", headers=headers).status_code == 401
+    allowed = app_with(allow_preflight=True).test_client()
+    assert allowed.options("/me", headers=headers).status_code == 200
+    assert allowed.options("/me").status_code == 401
+
+
+def test_every_function_of_the_app_runs_for_the_caller():
+    app, seen = app_with(), {}
+
+    def note(where, result=None):
+        seen[where] = caller()
+        return result
+
+    app.before_request(lambda: note("before"))
+    app.after_request(lambda response: note("after", response))
+    app.teardown_request(lambda error: note("teardown"))
+    app.teardown_appcontext(lambda error: note("teardown app"))
+    app.register_error_handler(KeyError, lambda error: note("error", "handled"))
+
+    @app.get("/raise")
+    def fail():
+        raise KeyError
+
+    assert app.test_client().get("/raise", headers=HEADERS).text == "handled"
+    assert set(seen) == {"before", "after", "teardown", "teardown app", "error"}
+    assert set(seen.values()) == {"Bearer alice"}
+
+
+def test_async_views_run_for_the_caller():
+    app = app_with()
+
+    @app.get("/async")
+    async def view():
+        await asyncio.sleep(0)
+        return caller()
+
+    assert app.test_client().get("/async", headers=HEADERS).text == "Bearer alice"
+    assert app.test_client().get("/async").status_code == 401
+
+
+def test_an_app_s_own_refusal_is_sent_as_it_is():
+    login = Refusal(303, (("location", "/in"), ("set-cookie", "a=1"), ("set-cookie", "b=2")), b"")
+    app = app_with(on_refusal=lambda request, refusal: login)
+
+    answer = app.test_client().get("/me")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/in")
+    assert answer.headers.getlist("set-cookie") == ["a=1", "b=2"]
+
+
+# --- Several apps -------------------------------------------------------------------------------
+
+
+def mounted(outer, inner):
+    """One WSGI app within another, the way Werkzeug mounts them."""
+    return DispatcherMiddleware(outer, {"/inner": inner})
+
+
+def get(app, path, **headers):
+    return Answer(app, environ_of(path, *headers.items()))
+
+
+def test_apps_side_by_side_keep_their_own_rules():
+    """Mounted outside of both: each is asked about its own paths."""
+    outer = app_with("outer", excluded_paths=["/health"])
+    inner = app_with("inner", excluded_paths=["/me"])
+    both = mounted(outer.wsgi_app, inner.wsgi_app)
+
+    assert get(both, "/health").read() == b"public"
+    assert get(both, "/me").status == 401
+    assert get(both, "/inner/me").read() == b"public"
+    assert get(both, "/inner/health").status == 401
+    assert get(both, "/inner/health", **HEADERS).read() == b"Bearer alice"
+
+
+@pytest.mark.parametrize("protect_first", [True, False])
+def test_an_app_mounted_within_another_s_wsgi_app_answers_for_itself(protect_first):
+    """Wrapped before or after the outer one was protected."""
+    outer, inner = Flask("outer"), app_with("inner", excluded_paths=["/health"])
+    outer.add_url_rule("/me", "me", caller)
+    auth = PassthroughAuth()
+    if protect_first:
+        auth.init_app(outer)
+    outer.wsgi_app = mounted(outer.wsgi_app, inner.wsgi_app)
+    if not protect_first:
+        auth.init_app(outer)
+
+    assert get(outer, "/me").status == 401
+    assert get(outer, "/me", **HEADERS).read() == b"Bearer alice"
+    assert get(outer, "/inner/me").status == 401
+    assert get(outer, "/inner/me", **HEADERS).read() == b"Bearer alice"
+    assert get(outer, "/inner/health", **HEADERS).read() == b"public"
+
+
+def test_an_app_that_calls_another_keeps_its_own_caller():
+    inner = app_with("inner")
+    outer = app_with("outer")
+
+    @outer.get("/call")
+    def call():
+        before = caller()
+        return f"{before}, {inner.test_client().get('/me', headers=BOB).text}, {caller()}"
+
+    assert outer.test_client().get("/call", headers=HEADERS).text == (
+        "Bearer alice, Bearer bob, Bearer alice"
+    )
+
+
+@pytest.mark.parametrize("protect_first", [True, False])
+def test_a_proxy_s_prefix_changes_no_path(protect_first):
+    app = Flask("proxied")
+    app.add_url_rule("/me", "me", lambda: f"{request.script_root} {caller()}")
+    app.add_url_rule("/health", "health", lambda: f"{request.script_root} {caller()}")
+    auth = PassthroughAuth(excluded_paths=["/health"])
+    if protect_first:
+        auth.init_app(app)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)
+    if not protect_first:
+        auth.init_app(app)
+    client = app.test_client()
+    prefix = {"X-Forwarded-Prefix": "/health"}
+
+    assert client.get("/health", headers=prefix).text == "/health public"
+    assert client.get("/me", headers=prefix).status_code == 401
+    assert client.get("/me", headers=prefix | HEADERS).text == "/health Bearer alice"
+
+
+def test_a_request_around_the_wsgi_app_is_told_what_went_wrong():
+    app = Flask("replaced")
+    app.add_url_rule("/me", "me", caller)
+    untouched = app.wsgi_app
+    PassthroughAuth(app)
+    app.wsgi_app = untouched
+    app.testing = True
+
+    with pytest.raises(ConfigurationError, match=r"around its wsgi_app.*Wrap app\.wsgi_app"):
+        app.test_client().get("/me", headers=HEADERS)
+
+
+def test_a_request_that_another_app_began_is_not_taken_for_its_own():
+    app, other = app_with(), app_with("other")
+    environ = environ_of("/me", *HEADERS.items())
+    other(environ, lambda status, headers, exc_info=None: None)
+
+    with (
+        app.request_context(environ),
+        pytest.raises(ConfigurationError, match="'app' around its wsgi_app"),
+    ):
+        app.preprocess_request()
+
+
+def test_a_test_request_context_says_to_use_auth_metadata():
+    app = app_with()
+
+    with app.test_request_context("/me"):
+        with pytest.raises(ConfigurationError, match=r"in a test.*auth_metadata\(\)"):
+            app.preprocess_request()
+        with auth_metadata(ALICE):
+            assert caller() == "Bearer alice"
+
+
+# --- Streams ------------------------------------------------------------------------------------
+
+
+def streaming_app(**options):
+    app = app_with(**options)
+    app.seen = []
+
+    def pieces():
+        try:
+            while True:
+                yield caller()
+        finally:
+            app.seen.append(caller())
+
+    @app.get("/stream")
+    def stream():
+        return Response(pieces())
+
+    @app.get("/with-context")
+    def with_context():
+        g.tag = "tag"
+
+        def tagged():
+            yield f"{g.tag} {caller()}"
+
+        return Response(stream_with_context(tagged()))
+
+    return app
+
+
+def test_each_piece_is_for_the_caller_and_nothing_in_between():
+    app = streaming_app()
+    body = get(app, "/stream", **HEADERS).body
+
+    assert [next(body), caller(), next(body), caller()] == [b"Bearer alice", "outside"] * 2
+    body.close()
+    assert app.seen == ["Bearer alice"]
+
+
+def test_a_body_never_closed_leaves_nothing_behind():
+    app = streaming_app()
+    body = get(app, "/stream", **HEADERS).body
+    next(body)
+
+    assert caller() == "outside"
+    assert app.test_client().get("/me", headers=BOB).text == "Bearer bob"
+    assert app.test_client().get("/me").status_code == 401
+    del body
+
+
+def test_a_body_may_be_read_and_closed_by_other_threads():
+    app, found = streaming_app(), []
+    body = get(app, "/stream", **HEADERS).body
+    for step in (lambda: found.append(next(body)), body.close, lambda: found.append(caller())):
+        thread = threading.Thread(target=step)
+        thread.start()
+        thread.join()
+
+    assert found == [b"Bearer alice", "outside"]
+    assert app.seen == ["Bearer alice"]
+
+
+def test_flask_s_own_context_goes_along_with_the_caller():
+    answer = get(streaming_app(), "/with-context", **HEADERS)
+
+    assert answer.read() == b"tag Bearer alice"
+
+
+def test_what_outlives_a_request_finds_that_it_has_ended():
+    app, kept = app_with(), []
+
+    @app.get("/keep")
+    def keep():
+        kept.append(contextvars.copy_context())
+        return "kept"
+
+    get(app, "/keep", **HEADERS).read()
+
+    assert kept[0].run(caller) == "ended"
+
+
+class _FileWrapper(FileWrapper):
+    """A server's own, which it sends by the operating system if it is handed this very object."""
+
+
+@pytest.mark.parametrize("wrapper", [_FileWrapper, None])
+def test_a_file_goes_to_the_server_as_it_is(wrapper):
+    app = app_with()
+    app.add_url_rule("/file", "file", lambda: send_file(io.BytesIO(b"data"), "text/plain"))
+    more = {"wsgi.file_wrapper": wrapper} if wrapper else {}
+
+    answer = Answer(app, environ_of("/file", ALICE, **more))
+
+    assert isinstance(answer.body, _FileWrapper) is (wrapper is not None)
+    assert answer.read() == b"data"
+
+
+def test_a_file_wrapper_that_is_a_function_changes_nothing():
+    """uWSGI's is: what it gives can't be told from any other body."""
+    app = app_with()
+    app.add_url_rule("/file", "file", lambda: send_file(io.BytesIO(b"data"), "text/plain"))
+
+    answer = Answer(app, environ_of("/file", ALICE, **{"wsgi.file_wrapper": lambda f, n=0: f}))
+
+    assert answer.read() == b"data"
+
+
+# --- What goes wrong ----------------------------------------------------------------------------
+
+
+def test_a_teardown_that_raises_leaves_nothing_behind():
+    app, kept = app_with(), []
+
+    @app.teardown_request
+    def fail(error):
+        kept.append(contextvars.copy_context())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        get(app, "/me", **HEADERS)
+    assert caller() == "outside"
+    assert kept[0].run(caller) == "ended"
+
+
+def test_a_view_that_raises_leaves_nothing_behind():
+    app = app_with()
+    app.testing = True
+
+    @app.get("/raise")
+    def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        app.test_client().get("/raise", headers=HEADERS)
+    assert app.test_client().get("/me").status_code == 401
+
+
+def refused_upstream(error):
+    app = app_with()
+
+    @app.get("/job")
+    def job():
+        inner = ValueError("creating the run failed")
+        inner.__cause__ = error
+        raise RuntimeError("the job could not be started") from inner
+
+    return app
+
+
+@pytest.mark.parametrize(("error", "status"), [(CallerUnauthenticated, 401), (CallerDenied, 403)])
+@pytest.mark.parametrize("testing", [False, True])
+def test_an_upstream_refusal_deep_in_the_causes_becomes_the_answer(error, status, testing):
+    """Also while testing, when Flask lets every other error through."""
+    app = refused_upstream(error("s3cret"))
+    app.testing = testing
+
+    answer = app.test_client().get("/job", headers=HEADERS)
+
+    assert answer.status_code == status
+    assert answer.headers["cache-control"] == "no-store"
+    assert "s3cret" not in answer.text
+
+
+def test_an_app_s_own_handler_for_the_refusal_is_preferred():
+    app = app_with()
+    app.register_error_handler(CallerDenied, lambda error: ("ask your admin", 403))
+
+    @app.get("/job")
+    def job():
+        raise CallerDenied("no")
+
+    assert app.test_client().get("/job", headers=HEADERS).text == "ask your admin"
+
+
+def test_any_other_error_is_the_app_s_own_matter():
+    app = refused_upstream(KeyError("no"))
+
+    assert app.test_client().get("/job", headers=HEADERS).status_code == 500
+
+
+# --- Flask's test client ------------------------------------------------------------------------
+
+
+def test_with_a_client_a_test_can_look_at_the_request_afterwards():
+    app = streaming_app()
+
+    with app.test_client() as client:
+        assert client.get("/with-context", headers=HEADERS).text == "tag Bearer alice"
+        assert (g.tag, request.path) == ("tag", "/with-context")
+        assert client.get("/me", headers=BOB).text == "Bearer bob"
+        assert request.path == "/me"
+        assert client.get("/me").status_code == 401
+    assert current_hold() is None
+
+
+def test_with_a_client_a_stream_is_for_the_caller_too():
+    app = streaming_app()
+
+    with app.test_client() as client:
+        answer = client.get("/stream", headers=HEADERS)
+        pieces = answer.iter_encoded()
+        assert [next(pieces), next(pieces)] == [b"Bearer alice"] * 2
+        answer.close()
+    assert app.seen == ["Bearer alice"]
+
+
+def test_with_a_client_an_error_leaves_nothing_behind():
+    app = refused_upstream(KeyError("no"))
+    app.testing = True
+
+    with app.test_client() as client:
+        with pytest.raises(RuntimeError, match="could not be started"):
+            client.get("/job", headers=HEADERS)
+        assert client.get("/me", headers=BOB).text == "Bearer bob"
