@@ -43,7 +43,7 @@ def test_a_string_rule_is_exact(path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/public", "/publicity/x", "/a/b/c", "/a/b/x", "/a", "/x/public/"]
+    "path", ["/public", "/publicx", "/publicity/x", "/a/b/c", "/a/b/x", "/a", "/x/public/"]
 )
 def test_a_subtree_rule_covers_what_begins_with_it(path):
     assert not RULES.match(path)

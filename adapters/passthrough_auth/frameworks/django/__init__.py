@@ -7,10 +7,12 @@ With `"passthrough_auth.frameworks.django"` in INSTALLED_APPS, `manage.py check`
 settings.
 """
 
+from importlib import import_module
+
 from passthrough_auth.core import requires_extra
 
 with requires_extra("django"):
-    import django as _django  # noqa: F401 - only to say what to install where it is absent
+    import_module("django")  # before anything below needs it
 
 from .middleware import PassthroughAuthMiddleware
 

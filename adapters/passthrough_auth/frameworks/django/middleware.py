@@ -39,7 +39,8 @@ class PassthroughAuthMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.gate = gate_from_settings()
-        self._is_async = iscoroutinefunction(get_response)
+        # asgiref's, because on Python 3.11 the standard one doesn't see Django's own marks.
+        self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]
         if self._is_async:
             markcoroutinefunction(self)
 
@@ -102,8 +103,9 @@ def _is_file(response: StreamingHttpResponse) -> bool:
 
 
 def _response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    return HttpResponse(
-        refusal.body_for(request.method or ""),
-        status=refusal.status,
-        headers=dict(refusal.headers),
-    )
+    headers: dict[str, str] = {}
+    for name, value in refusal.headers:
+        # Django holds one value a name; a list of values is as good (RFC 9110 section 5.3).
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    body = refusal.body_for(request.method or "")
+    return HttpResponse(body, status=refusal.status, headers=headers)
