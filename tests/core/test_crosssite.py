@@ -144,7 +144,7 @@ def test_a_trusted_origin_is_an_exception_to_all_of_this(make):
         ["*"],
         [""],
         [None],
-        ["https://admin.example:99999"],
+        ["https://admin.example:65536"],
         ["https://admin.example:0"],
     ],
 )
