@@ -3,7 +3,7 @@
 import functools
 import json
 import logging
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 from tests.core.making import asgi, on_both_interfaces, wsgi
@@ -185,6 +185,29 @@ def test_schemes_with_commas_are_opted_in_by_name():
     assert told(Gate(comma_schemes=iter(["Digest"])).decide(digest)) == {
         "authorization": 'Digest username="a", realm="b c"'
     }
+
+
+def test_an_ordinary_request_is_nothing_to_log(caplog):
+    """Nor is one without credentials, or with malformed ones."""
+    for headers in ([BEARER, COOKIE], [COOKIE], [], [("Authorization", "Bearer")]):
+        GATE.decide(asgi("/", headers))
+
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "field"),
+    [
+        (GATE.decide(asgi("/", [BEARER])), "credentials"),
+        (GATE.decide(asgi("/health")), "absence"),
+        (GATE.decide(asgi("/")), "refusal"),
+        (GATE.decide(asgi("/")).refusal, "status"),
+    ],
+)
+def test_a_decision_is_final(decision, field):
+    """One refusal answers many requests, so nothing may be written into it."""
+    with pytest.raises(FrozenInstanceError):
+        setattr(decision, field, None)
 
 
 # --- Extractors of an app's own -----------------------------------------------------------------
