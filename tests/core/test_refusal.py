@@ -83,3 +83,8 @@ def test_an_app_s_refusal_is_sent_with_names_in_lower_case():
 def test_what_is_no_refusal_or_can_t_be_sent_is_not_sent(answer):
     """A success would let the request pass; a line break would let a caller write headers."""
     assert sendable(answer) is None
+
+
+@pytest.mark.parametrize("status", [300, 401, 403, 404, 599])
+def test_any_status_that_is_no_success_will_do(status):
+    assert sendable(replace(REFUSAL, status=status)).status == status
