@@ -28,6 +28,7 @@ from passthrough_auth.core import (
     CallerUnauthenticated,
     ConfigurationError,
     Refusal,
+    auth_metadata,
     current_hold,
 )
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
@@ -146,6 +147,23 @@ def test_a_refusal_is_answered_without_running_the_app():
     assert app.calls == []
     assert (status, headers["www-authenticate"]) == (401, "Bearer")
     assert body_of(ask(PassthroughAuthMiddleware(app), http_scope())) == REQUIRED
+
+
+def test_a_refusal_is_sent_with_nobody_as_the_caller():
+    """Also where the context of an earlier request leaked into this one."""
+    seen = []
+
+    async def send(message):
+        seen.append(caller())
+
+    async def serve():
+        with auth_metadata(ALICE, bindings=[]):
+            app = PassthroughAuthMiddleware(Recorder())
+            await app(http_scope(), Exchange(http_scope()).receive, send)
+
+    asyncio.run(serve())
+
+    assert seen == ["refused", "refused"]
 
 
 def test_the_answer_to_head_has_the_headers_and_no_body():

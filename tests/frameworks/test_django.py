@@ -37,6 +37,7 @@ from passthrough_auth.core import (
     ConfigurationError,
     Refusal,
     current_hold,
+    extract_custom_header,
 )
 from passthrough_auth.frameworks.django import PassthroughAuthMiddleware
 from passthrough_auth.frameworks.django.checks import check_settings
@@ -155,6 +156,9 @@ def extract_token(request):
     """An extractor that a project names by its dotted path."""
     token = request.native.GET.get("token")
     return ("x-token", token) if token else None
+
+
+extract_header = extract_custom_header("x-token")
 
 
 # --- Settings -----------------------------------------------------------------------------------
@@ -357,6 +361,13 @@ def test_under_wsgi_force_script_name_changes_no_path():
     with project(excluded_paths=["/health"], more={"FORCE_SCRIPT_NAME": "/me"}):
         assert wsgi("/health").status == 200
         assert wsgi("/me").status == 401
+
+
+def test_under_asgi_each_line_of_a_header_is_seen():
+    """Django's own META has them joined, as if one had been sent."""
+    with project(header_extractors=[f"{__name__}.extract_header"]):
+        assert asgi("/me", ("x-token", "a"))[0] == 200
+        assert asgi("/me", ("x-token", "a"), ("x-token", "b"))[0] == 401
 
 
 # --- Refusals -----------------------------------------------------------------------------------

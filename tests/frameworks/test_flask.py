@@ -437,6 +437,19 @@ def test_a_file_goes_to_the_server_as_it_is(wrapper):
     assert answer.read() == b"data"
 
 
+def test_a_file_that_the_server_sends_is_no_work_of_the_app_s():
+    app, kept = app_with(), []
+
+    @app.get("/file")
+    def file():
+        kept.append(contextvars.copy_context())
+        return send_file(io.BytesIO(b"data"), "text/plain")
+
+    Answer(app, environ_of("/file", ALICE, **{"wsgi.file_wrapper": _FileWrapper}))
+
+    assert kept[0].run(caller) == "ended"
+
+
 def test_a_file_wrapper_that_is_a_function_changes_nothing():
     """uWSGI's is: what it gives can't be told from any other body."""
     app = app_with()
