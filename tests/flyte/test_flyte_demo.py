@@ -32,12 +32,7 @@ class Demo:
         with output.open("wb") as printed:
             self.process = subprocess.Popen(
                 [*COMMAND, "demo", *options],
-                env={
-                    **os.environ,
-                    "MARKER": self.marker,
-                    "COLUMNS": "200",
-                    "PYTHONUNBUFFERED": "1",
-                },
+                env=os.environ | env,
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,

@@ -68,12 +68,15 @@ def run(*, serve: bool) -> int:
     """Run the demo; what it returns is the exit status: 0 only if every answer was right."""
     console = Console(highlight=False)
     try:
-        with _interrupted_once(), ExitStack() as stack:
-            endpoint, apps = _start(console, stack)
-            cells = _ask_everything(console, apps)
-            right = _report(console, endpoint, cells)
-            if serve:
-                _serve(console, endpoint, apps)
+        with _interrupted_once() as ignore_further, ExitStack() as stack:
+            try:
+                endpoint, apps = _start(console, stack)
+                cells = _ask_everything(console, apps)
+                right = _report(console, endpoint, cells)
+                if serve:
+                    _serve(console, endpoint, apps)
+            finally:
+                ignore_further()
             return 0 if right else 1
     except ServerDidNotStart as error:
         console.print(escape(str(error)), style="red")
@@ -84,19 +87,29 @@ def run(*, serve: bool) -> int:
 
 
 def _start(console: Console, stack: ExitStack) -> tuple[FlyteEndpoint, list[App]]:
-    with console.status("Starting a local Flyte endpoint"):
-        endpoint = stack.enter_context(FlyteEndpoint(["alice", "bob"], ["train"]))
-    console.print(f"Flyte endpoint at {endpoint.url}")
-    # The apps call nobody but the endpoint, whatever proxy this machine uses for others.
-    environment = endpoint.environment() | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    apps: list[App] = []
-    for framework, served_by, server_name, app in APPS:
-        with console.status(f"Starting {framework} under {served_by}"):
-            running = stack.enter_context(
-                serving(server(server_name), app, env=environment, cwd=EXAMPLES)
+    """Start everything, in threads: an interrupt can't stop one between a process and its record.
+
+    Interrupted, it waits for what is being started, and then all of it can be ended.
+    """
+    with ThreadPoolExecutor(len(APPS)) as pool:
+        with console.status("Starting a local Flyte endpoint"):
+            wanted = FlyteEndpoint(["alice", "bob"], ["train"])
+            endpoint = pool.submit(stack.enter_context, wanted).result()
+        console.print(f"Flyte endpoint at {endpoint.url}")
+        # The apps call nobody but the endpoint, whatever proxy this machine uses for others.
+        environment = endpoint.environment() | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        starting = [
+            pool.submit(
+                stack.enter_context,
+                serving(server(server_name), app, env=environment, cwd=EXAMPLES),
             )
-        apps.append(App(framework, served_by, running))
-        console.print(f"{framework} under {served_by} at {apps[-1].url}")
+            for _, _, server_name, app in APPS
+        ]
+        apps: list[App] = []
+        for (framework, served_by, _, _), started in zip(APPS, starting, strict=True):
+            with console.status(f"Starting {framework} under {served_by}"):
+                apps.append(App(framework, served_by, started.result()))
+            console.print(f"{framework} under {served_by} at {apps[-1].url}")
     return endpoint, apps
 
 
@@ -217,20 +230,21 @@ def _detail(body: Any) -> str:
 
 
 @contextmanager
-def _interrupted_once() -> Generator[None]:
-    """Let Ctrl-C, a hang-up and a request to end do the same, and only once: then it tidies up."""
+def _interrupted_once() -> Generator[Callable[[], None]]:
+    """Let Ctrl-C, a hang-up and a request to end interrupt, once, and not while it tidies up."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def ignore_further() -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
+        ignore_further()
         raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, interrupt)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    before = {number: signal.signal(number, interrupt) for number in signals}
     try:
-        yield
+        yield ignore_further
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
