@@ -6,11 +6,14 @@ It imports the standard library only.
 from .bindings import Binding
 from .context import Hold, auth_metadata, current_credentials, current_hold
 from .credentials import Credential, Credentials
+from .destinations import Destination, Destinations, Hop, OnMissing, Trail
 from .errors import (
     CallerDenied,
     CallerRefused,
     CallerUnauthenticated,
     ConfigurationError,
+    CredentialMissing,
+    DestinationNotAllowed,
     MalformedCredential,
     NoCaller,
     PassthroughAuthError,
@@ -27,6 +30,7 @@ from .extraction import (
 from .extras import requires_extra
 from .gate import Admitted, Decision, Gate, GateOptions, OnRefusal, PolicyOptions, Public, Refused
 from .options import OPTION_NAMES, options_from
+from .origin import Origin, origin_of
 from .refusal import Refusal
 from .request import AsgiRequest, Headers, Request, Transport, WsgiRequest
 from .snapshot import Snapshot, snapshot
@@ -44,16 +48,23 @@ __all__ = [
     "CallerUnauthenticated",
     "ConfigurationError",
     "Credential",
+    "CredentialMissing",
     "Credentials",
     "Decision",
+    "Destination",
+    "DestinationNotAllowed",
+    "Destinations",
     "Gate",
     "GateOptions",
     "HeaderExtractor",
     "Headers",
     "Hold",
+    "Hop",
     "MalformedCredential",
     "NoCaller",
+    "OnMissing",
     "OnRefusal",
+    "Origin",
     "PassthroughAuthError",
     "PathRule",
     "PathRules",
@@ -64,6 +75,7 @@ __all__ = [
     "Request",
     "Runner",
     "Snapshot",
+    "Trail",
     "Transport",
     "WsgiRequest",
     "auth_metadata",
@@ -75,6 +87,7 @@ __all__ = [
     "extract_custom_header",
     "header_extractor",
     "options_from",
+    "origin_of",
     "requires_extra",
     "snapshot",
 ]

@@ -55,6 +55,17 @@ class MalformedCredential(PassthroughAuthError, ValueError):
     """
 
 
+class CredentialMissing(PassthroughAuthError, LookupError):
+    """There is a caller, but none of the credentials that a destination is to be sent."""
+
+
+class DestinationNotAllowed(PassthroughAuthError):
+    """The caller's credentials may not travel to this URL. The text names the line to write.
+
+    Raised before anything leaves the machine. The text holds the origin at most, never the URL.
+    """
+
+
 class CallerRefused(PassthroughAuthError):
     """An upstream service would not serve the caller. The adapters answer with `status`."""
 

@@ -1,0 +1,400 @@
+"""Where the caller's credentials may travel, and in which form. Nothing is named: nothing is sent.
+
+Every client asks one question on every hop, `headers_for(url)`, so that a redirect can't carry
+them to an origin that the app has not named.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Literal, NamedTuple, cast, final
+
+from .context import current_credentials, current_hold
+from .credentials import Credentials
+from .errors import (
+    Absence,
+    ConfigurationError,
+    CredentialMissing,
+    DestinationNotAllowed,
+    MalformedCredential,
+    NoCaller,
+)
+from .extraction import check_name, check_value
+from .origin import Origin, origin_of
+
+OnMissing = Literal["raise", "anonymous"]
+Send = Iterable[str] | Mapping[str, str]
+
+_ON_MISSING = ("raise", "anonymous")
+# A request may be without a caller on purpose. Anything else is a mistake of the app's.
+_ON_PURPOSE: frozenset[Absence] = frozenset({"public", "preflight"})
+# What clients and apps attach to mean someone, whether or not a destination is sent it.
+_ALWAYS_CONFINED = frozenset({"authorization", "cookie"})
+_WILDCARD = re.compile(r"(https?://)\*\.(.+)", re.ASCII | re.IGNORECASE | re.DOTALL)
+_VALUE = "{value}"
+
+
+class _Line(NamedTuple):
+    """One credential on its way out: what it came as, and what it is sent as."""
+
+    inbound: str
+    name: str
+    before: str = ""
+    after: str = ""
+
+    def render(self, value: str) -> str:
+        if not self.before and not self.after and self.inbound == self.name:
+            return value
+        checked = check_value(self.name, f"{self.before}{value}{self.after}")
+        if checked is None:
+            raise MalformedCredential(
+                f"the caller's {self.inbound!r} makes no valid {self.name!r} header"
+            )
+        return checked
+
+
+@final
+class Destination:
+    """One origin, and what of the caller's it is sent.
+
+        Destination("https://api.example.com", send=["authorization"])
+        Destination(
+            "https://reports.example.com",
+            send={"x-forwarded-access-token": "Authorization: Bearer {value}"},
+        )
+
+    Args:
+        origin: scheme, host and, if unusual, port. `https://*.example.com` stands for every host
+            below example.com, on that port, but not for example.com itself.
+        send: the credentials to send by the name they came under, or a mapping from that name to
+            the header line to send, where `{value}` is the credential. All of them by default; an
+            empty list names an origin that is called without any. Where several lines have one
+            name, the first whose credential is there is sent.
+        on_missing: where the caller has none of these, or a public path has no caller, "raise",
+            or send nothing ("anonymous"). Elsewhere a missing caller always raises.
+        plain_http: permits `http://` to another machine, readable by everyone on the way.
+
+    Raises `ConfigurationError` for anything that can't be right.
+    """
+
+    __slots__ = ("_lines", "on_missing", "origin", "wildcard")
+
+    origin: Origin
+    wildcard: bool
+    on_missing: OnMissing
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        send: Send | None = None,
+        on_missing: OnMissing = "raise",
+        plain_http: bool = False,
+    ) -> None:
+        self.wildcard, self.origin = _checked_origin(origin)
+        _check_scheme(self.origin, str(self), plain_http)
+        self._lines = None if send is None else _checked_send(send)
+        if on_missing not in _ON_MISSING:
+            raise ConfigurationError(
+                f"on_missing is 'raise' or 'anonymous', not {on_missing!r} (for {self})"
+            )
+        self.on_missing = on_missing
+
+    def headers(self) -> dict[str, str]:
+        """What the current caller's request to it carries, by lower-case header name.
+
+        Raises `NoCaller`, `CredentialMissing` or `MalformedCredential`.
+        """
+        if self._lines == ():
+            return {}
+        credentials = self._credentials()
+        if credentials is None:
+            return {}
+        if self._lines is None:
+            return credentials.headers()
+        return self._rendered(credentials, self._lines)
+
+    def confined(self) -> frozenset[str]:
+        """The lower-case names under which it is sent credentials, or would take them from."""
+        lines = self._lines or ()
+        return frozenset(name for line in lines for name in (line.inbound, line.name))
+
+    def _credentials(self) -> Credentials | None:
+        try:
+            return current_credentials()
+        except NoCaller as absent:
+            if self.on_missing == "anonymous" and absent.reason in _ON_PURPOSE:
+                return None
+            raise
+
+    def _rendered(self, credentials: Credentials, lines: tuple[_Line, ...]) -> dict[str, str]:
+        values = credentials.headers()
+        headers: dict[str, str] = {}
+        for line in lines:
+            if line.inbound in values and line.name not in headers:
+                headers[line.name] = line.render(values[line.inbound])
+        if not headers and self.on_missing == "raise":
+            wanted = " or ".join(repr(line.inbound) for line in lines)
+            raise CredentialMissing(
+                f"The caller's request had no {wanted}, which {self} is to be sent. Take it off "
+                "requests with header_extractors, or write on_missing='anonymous' to send nothing"
+            )
+        return headers
+
+    def __str__(self) -> str:
+        text = str(self.origin)
+        return text.replace("://", "://*.", 1) if self.wildcard else text
+
+    def __repr__(self) -> str:
+        return f"<Destination {self}>"
+
+
+class Trail(NamedTuple):
+    """Where the hops of one call have been. A client keeps it between two hops; it has no secret.
+
+    `strayed` is true from the first hop that left the origin of the first one.
+    """
+
+    origin: Origin
+    strayed: bool = False
+
+
+class Hop(NamedTuple):
+    """What one hop of a call carries: headers to take away, headers to add, the trail so far."""
+
+    remove: frozenset[str]
+    add: Mapping[str, str]
+    trail: Trail
+
+    def apply(self, headers: MutableMapping[str, str]) -> None:
+        """Change the headers of this hop, whose mapping must not mind the case of names.
+
+        A header that the app set itself stays as it is while the call keeps to its origin.
+        """
+        for name in self.remove:
+            if name in headers:
+                del headers[name]
+        for name, value in self.add.items():
+            if name not in headers:
+                headers[name] = value
+
+    def __repr__(self) -> str:
+        return f"<Hop to {self.trail.origin} adding {sorted(self.add)}>"
+
+
+@final
+class Destinations:
+    """The origins that credentials may travel to, checked when it is made.
+
+        destinations = Destinations(
+            "https://api.example.com",
+            "https://*.internal.example.com",
+            Destination("http://10.0.0.7:8080", plain_http=True),
+        )
+
+    An origin is named exactly, or by the wildcard that ends closest to it. A string is a
+    `Destination` with the default options. Raises `ConfigurationError` for one that can't be right.
+    """
+
+    __slots__ = ("_confined", "_exact", "_wildcards")
+
+    def __init__(self, *destinations: str | Destination) -> None:
+        if not destinations:
+            raise ConfigurationError(
+                "Destinations without an origin sends nothing anywhere. Write "
+                "Destinations('https://api.example.com')"
+            )
+        self._exact: dict[Origin, Destination] = {}
+        self._wildcards: dict[Origin, Destination] = {}
+        for given in destinations:
+            self._add(given if isinstance(given, Destination) else Destination(given))
+        self._confined = _ALWAYS_CONFINED.union(*(each.confined() for each in self))
+
+    def headers_for(self, url: str) -> dict[str, str]:
+        """The headers that a request to this URL carries on behalf of the caller.
+
+        The one question that every client asks, on every hop. It may be asked by hand as well.
+
+        Raises `DestinationNotAllowed` for an origin that is not named, `NoCaller` where there is
+        no caller, `CredentialMissing` and `MalformedCredential` where what the caller sent doesn't
+        make what is to be sent.
+        """
+        return self._named(origin_of(url)).headers()
+
+    def check(self, url: str) -> None:
+        """Raise `DestinationNotAllowed` unless the URL's origin is named. Needs no caller."""
+        self._named(origin_of(url))
+
+    def hop(self, url: str, trail: Trail | None = None) -> Hop:
+        """What the next hop of a call carries. For clients; `trail` is that of the hop before.
+
+        The first hop must go to a named origin, as in `headers_for`. One that a redirect leads to
+        another origin loses what the app set for the first, and carries the caller's credentials
+        if that origin is named, else none at all. Raises what `headers_for` raises.
+        """
+        origin = origin_of(url)
+        if trail is None:
+            destination = self._named(origin)
+            return Hop(frozenset(), destination.headers(), Trail(cast("Origin", origin)))
+        if origin == trail.origin and not trail.strayed:
+            return Hop(frozenset(), self._named(origin).headers(), trail)
+        stray = trail._replace(strayed=True)
+        found = None if origin is None else self._find(origin)
+        return Hop(self.confined_headers(), {} if found is None else found.headers(), stray)
+
+    def confined_headers(self) -> frozenset[str]:
+        """The lower-case names of headers that may not reach an origin that is not named.
+
+        They are Authorization, Cookie, all that a destination is sent, and all the caller has.
+        """
+        hold = current_hold()
+        held = Credentials() if hold is None else hold.bound_credentials()
+        return self._confined.union(held.headers())
+
+    def refuse_plain_proxy(self, url: str) -> None:
+        """Raise for a hop over plain http through a proxy, which would read what it carries."""
+        origin = origin_of(url)
+        if origin is not None and origin.scheme == "http":
+            raise DestinationNotAllowed(
+                f"A request to {origin} through a proxy would show the caller's credentials to the "
+                "proxy. Use https, which is tunnelled, or call that origin without a proxy"
+            )
+
+    def __iter__(self) -> Iterator[Destination]:
+        yield from self._exact.values()
+        yield from self._wildcards.values()
+
+    def __repr__(self) -> str:
+        return f"<Destinations {' '.join(map(str, self))}>"
+
+    def _add(self, destination: Destination) -> None:
+        kind = self._wildcards if destination.wildcard else self._exact
+        if destination.origin in kind:
+            raise ConfigurationError(f"{destination} is named twice. Name it once")
+        kind[destination.origin] = destination
+
+    def _find(self, origin: Origin) -> Destination | None:
+        found = self._exact.get(origin)
+        if found is None and self._wildcards:
+            found = self._wildcard_above(origin)
+        return found
+
+    def _wildcard_above(self, origin: Origin) -> Destination | None:
+        parent = origin.host
+        while parent:
+            parent = parent.partition(".")[2]
+            found = self._wildcards.get(origin._replace(host=parent))
+            if found is not None:
+                return found
+        return None
+
+    def _named(self, origin: Origin | None) -> Destination:
+        if origin is None:
+            raise DestinationNotAllowed(
+                "No credentials travel to a URL that clients may read in different ways. Write "
+                "scheme, host and path in ASCII ('https://api.example.com/path'), without a user "
+                "name, a backslash or white space"
+            )
+        found = self._find(origin)
+        if found is None:
+            raise DestinationNotAllowed(_how_to_name(origin))
+        return found
+
+
+def _how_to_name(origin: Origin) -> str:
+    text = f"{origin} is not among the destinations that credentials may travel to. "
+    if origin.scheme == "https" or origin.is_loopback:
+        return f"{text}If they may, write Destinations(..., '{origin}')"
+    return (
+        f"{text}It is plain http, readable by everyone on the way: use https. If credentials may "
+        f"travel there all the same, write Destinations(..., Destination('{origin}', "
+        "plain_http=True))"
+    )
+
+
+def _checked_origin(given: object) -> tuple[bool, Origin]:
+    """Whether it is a wildcard, and the origin, of a wildcard the one all its hosts are below."""
+    if not isinstance(given, str):
+        raise ConfigurationError(
+            f"a destination is an origin such as 'https://api.example.com', not {given!r}"
+        )
+    wildcard = _WILDCARD.fullmatch(given)
+    origin = origin_of(wildcard[1] + wildcard[2] if wildcard else given)
+    if origin is None or not _is_origin_only(given):
+        raise ConfigurationError(
+            f"{_shown(given)} is not an origin. Write scheme, host and, if unusual, port, in ASCII "
+            "(an international name as 'xn--...') and without a path, a user name or a final dot: "
+            "'https://api.example.com', or 'https://*.example.com' for every sub-domain"
+        )
+    if wildcard and (origin.host.startswith("[") or not _has_subdomains(origin.host)):
+        raise ConfigurationError(
+            f"{given!r} would stand for everyone's hosts. A wildcard is for the sub-domains of a "
+            "name of yours: 'https://*.example.com'"
+        )
+    return wildcard is not None, origin
+
+
+def _shown(given: str) -> str:
+    # What is before an @ can be a password.
+    return f"What ends in {given.rpartition('@')[2]!r}" if "@" in given else repr(given)
+
+
+def _is_origin_only(given: str) -> bool:
+    """Whether there is nothing after the authority; ws and wss name no origin of their own."""
+    scheme, _, rest = given.partition("://")
+    return scheme.lower() in ("http", "https") and not any(mark in rest for mark in "/?#")
+
+
+def _has_subdomains(host: str) -> bool:
+    """Whether it is a name of two labels or more, and not an IPv4 address."""
+    return "." in host and not host.replace(".", "").isdigit()
+
+
+def _check_scheme(origin: Origin, text: str, plain_http: object) -> None:
+    if not isinstance(plain_http, bool):
+        raise ConfigurationError(f"plain_http is True or False, not {plain_http!r} (for {text})")
+    if origin.scheme == "https" and plain_http:
+        raise ConfigurationError(f"{text} is https: leave plain_http out, or write 'http://...'")
+    if origin.scheme == "http" and not (plain_http or origin.is_loopback):
+        raise ConfigurationError(
+            f"{text} is plain http, readable by everyone on the way. Write 'https://...', or "
+            f"Destination('{text}', plain_http=True) if credentials may travel there all the same"
+        )
+
+
+def _checked_send(send: object) -> tuple[_Line, ...]:
+    if isinstance(send, str | bytes) or not isinstance(send, Iterable):
+        raise ConfigurationError(f"send takes a list of header names: write [{send!r}]")
+    if isinstance(send, Mapping):
+        renamed = cast("Mapping[object, object]", send)
+        return tuple(_checked_line(inbound, line) for inbound, line in renamed.items())
+    names = cast("Iterable[object]", send)
+    return tuple(_checked_line(name, name) for name in names)
+
+
+def _checked_line(inbound: object, line: object) -> _Line:
+    if not isinstance(inbound, str) or not isinstance(line, str):
+        raise ConfigurationError(
+            "send maps the name of a header to a line, as in {'x-forwarded-access-token': "
+            f"'Authorization: Bearer {_VALUE}'}}, not {inbound!r} to {line!r}"
+        )
+    name, colon, template = line.partition(":")
+    template = template.strip(" \t") if colon else _VALUE
+    for each in (inbound, name):
+        problem = check_name(each.lower())
+        if problem is not None:
+            raise ConfigurationError(f"{problem} (in send)")
+    before, value, after = template.partition(_VALUE)
+    if not value or not _renders(name.lower(), before, after):
+        raise ConfigurationError(
+            f"the line {line!r} in send is no header with {_VALUE} in it once: write "
+            f"'{name}: Bearer {_VALUE}'"
+        )
+    return _Line(inbound.lower(), name.lower(), before, after)
+
+
+def _renders(name: str, before: str, after: str) -> bool:
+    """Whether some credential makes a valid header with this around it."""
+    if "{" in before + after:
+        return False
+    samples = ("x", "x x", "x=x")
+    return any(check_value(name, f"{before}{sample}{after}") is not None for sample in samples)

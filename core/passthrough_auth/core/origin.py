@@ -1,0 +1,81 @@
+r"""Origins (RFC 6454): scheme, host and port, read off a URL so that no two readers can differ.
+
+What was seen of clients that read one URL differently: httpx and yarl end the authority of
+`https://good.example\@evil.example/` at different places than requests does, yarl drops tabs, only
+requests decodes `%2e` in a host, and the international forms of a name depend on the edition of
+IDNA. None of that is read here: a URL that isn't plain has no origin.
+"""
+
+import re
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import NamedTuple
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# A WebSocket begins as a request to the http or https origin of the same host and port.
+_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+
+_URL = re.compile(
+    r"(https?|wss?)://"
+    r"([a-z0-9._-]+|\[[0-9a-f:.]+\])"
+    r"(?::([1-9][0-9]{0,4}))?"
+    r"(?=[/?#]|\Z)",
+    re.ASCII | re.IGNORECASE,
+)
+# Underscores are no part of host names, and are all over container networks.
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
+# What ends in a number is an IPv4 address to some resolvers, such as 127.1 and 0x7f000001.
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+_LONGEST_NAME = 253
+_HIGHEST_PORT = 65535
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port, all in their one spelling: lower case, and the port always there."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether what is sent there stays on this machine."""
+        host = self.host
+        if host in ("localhost", "[::1]"):
+            return True
+        return host.startswith("127.") and _NUMERIC.fullmatch(host) is not None
+
+    def __str__(self) -> str:
+        if self.port == _DEFAULT_PORTS[self.scheme]:
+            return f"{self.scheme}://{self.host}"
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+def origin_of(url: str) -> Origin | None:
+    """The origin that every client connects to for this URL; None if that isn't certain.
+
+    None for a URL with a user name, other schemes, other than ASCII in the host, a host that ends
+    in a dot, an address in an unusual notation, an empty port or one above 65535.
+    """
+    found = _URL.match(url)
+    if found is None:
+        return None
+    scheme, host, digits = found.groups()
+    scheme = _SCHEMES[scheme.lower()]
+    port = _DEFAULT_PORTS[scheme] if digits is None else int(digits)
+    spelled = _spelled(host.lower())
+    if spelled is None or port > _HIGHEST_PORT:
+        return None
+    return Origin(scheme, spelled, port)
+
+
+def _spelled(host: str) -> str | None:
+    """The one spelling of a lower-case host, or None if it is none."""
+    try:
+        if host[0] == "[":
+            return f"[{IPv6Address(host[1:-1])}]"
+        if _NUMERIC.fullmatch(host):
+            return str(IPv4Address(host))
+    except AddressValueError:
+        return None
+    return host if len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None

@@ -1,0 +1,536 @@
+"""Credentials travel to the origins that are named, in the form that is named, and nowhere else."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passthrough_auth.core import (
+    ConfigurationError,
+    CredentialMissing,
+    Destination,
+    DestinationNotAllowed,
+    Destinations,
+    Hold,
+    MalformedCredential,
+    NoCaller,
+    Trail,
+    auth_metadata,
+    origin_of,
+)
+
+ALICE = ("authorization", "Bearer alice-token")
+SESSION = ("cookie", "session=alice-session")
+PROXIED = ("x-forwarded-access-token", "alice-proxied")
+
+
+def as_alice(*pairs):
+    return auth_metadata(*(pairs or (ALICE,)), bindings=())
+
+
+# --- headers_for ----------------------------------------------------------------------------------
+
+
+def test_a_named_origin_is_sent_all_of_the_callers_credentials():
+    destinations = Destinations("https://api.example.com")
+
+    with as_alice(ALICE, SESSION):
+        headers = destinations.headers_for("https://API.example.com:443/reports?of=may")
+
+    assert headers == dict([ALICE, SESSION])
+
+
+def test_the_headers_are_the_apps_to_change():
+    destinations = Destinations("https://api.example.com")
+
+    with as_alice():
+        destinations.headers_for("https://api.example.com")["authorization"] = "changed"
+
+        assert destinations.headers_for("https://api.example.com") == dict([ALICE])
+
+
+def test_only_the_credentials_chosen_are_sent():
+    destinations = Destinations(Destination("https://api.example.com", send=["Authorization"]))
+
+    with as_alice(ALICE, SESSION):
+        assert destinations.headers_for("https://api.example.com") == dict([ALICE])
+
+
+@pytest.mark.parametrize(
+    ("send", "pairs", "expected"),
+    [
+        (
+            {"x-forwarded-access-token": "Authorization: Bearer {value}"},
+            [PROXIED],
+            {"authorization": "Bearer alice-proxied"},
+        ),
+        ({"X-Forwarded-Access-Token": "X-Token"}, [PROXIED], {"x-token": "alice-proxied"}),
+        ({"cookie": "Cookie"}, [ALICE, SESSION], dict([SESSION])),
+        ({"x-session": "cookie: session={value}"}, [("x-session", "s1")], {"cookie": "session=s1"}),
+        (
+            {"x-auth": "authorization:{value}"},
+            [("x-auth", "Bearer t")],
+            {"authorization": "Bearer t"},
+        ),
+        ({"x-token": "X-Key: a {value} z"}, [("x-token", "t")], {"x-key": "a t z"}),
+        (
+            {"authorization": "Authorization", "x-forwarded-access-token": "Authorization"},
+            [ALICE, PROXIED],
+            dict([ALICE]),
+        ),
+    ],
+)
+def test_a_credential_is_renamed_on_its_way_out(send, pairs, expected):
+    destinations = Destinations(Destination("https://api.example.com", send=send))
+
+    with as_alice(*pairs):
+        assert destinations.headers_for("https://api.example.com/") == expected
+
+
+def test_a_credential_that_makes_no_valid_header_is_refused_without_showing_it():
+    send = {"x-token": "Authorization: Bearer {value}"}
+    destinations = Destinations(Destination("https://api.example.com", send=send))
+
+    with as_alice(("x-token", "two planted-words")), pytest.raises(MalformedCredential) as caught:
+        destinations.headers_for("https://api.example.com/")
+
+    assert str(caught.value) == "the caller's 'x-token' makes no valid 'authorization' header"
+
+
+def test_an_origin_named_with_nothing_to_send_is_called_without_a_caller():
+    destinations = Destinations(Destination("https://api.example.com", send=[]))
+
+    assert destinations.headers_for("https://api.example.com/") == {}
+    with as_alice():
+        assert destinations.headers_for("https://api.example.com/") == {}
+
+
+# --- What is missing ------------------------------------------------------------------------------
+
+
+def test_a_credential_that_the_caller_lacks_is_missed_by_name():
+    destinations = Destinations(Destination("https://api.example.com", send=["x-a", "x-b"]))
+
+    with as_alice(), pytest.raises(CredentialMissing) as caught:
+        destinations.headers_for("https://api.example.com/")
+
+    assert "'x-a' or 'x-b'" in str(caught.value)
+    assert "on_missing='anonymous'" in str(caught.value)
+    assert isinstance(caught.value, LookupError)
+
+
+def test_an_anonymous_destination_does_not_miss_it():
+    destination = Destination("https://api.example.com", send=["x-a"], on_missing="anonymous")
+
+    with as_alice():
+        assert Destinations(destination).headers_for("https://api.example.com/") == {}
+
+
+@pytest.mark.parametrize("reason", ["public", "preflight"])
+def test_without_a_caller_on_purpose_only_an_anonymous_destination_is_called(reason):
+    destinations = Destinations(
+        "https://api.example.com",
+        Destination("https://open.example.com", on_missing="anonymous"),
+    )
+
+    with Hold(None, reason).active():
+        assert destinations.headers_for("https://open.example.com/") == {}
+        with pytest.raises(NoCaller) as caught:
+            destinations.headers_for("https://api.example.com/")
+
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("reason", ["undecided", "refused", "ended", "expired"])
+def test_a_caller_that_was_lost_is_never_nobody(reason):
+    """Work that outlived its request must not go on as if nobody had asked for it."""
+    destination = Destination("https://open.example.com", on_missing="anonymous")
+
+    with Hold(None, reason).active(), pytest.raises(NoCaller) as caught:
+        Destinations(destination).headers_for("https://open.example.com/")
+
+    assert caught.value.reason == reason
+
+
+def test_outside_of_any_request_there_is_no_caller():
+    destination = Destination("https://open.example.com", on_missing="anonymous")
+
+    with pytest.raises(NoCaller, match="auth_metadata"):
+        Destinations(destination).headers_for("https://open.example.com/")
+
+
+# --- Where nothing travels ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example",
+        "https://api.example.com:8443/",
+        "https://example.com/",
+        "https://www.api.example.com/",
+        "https://api.example.com.evil.example/",
+        "https://api.example.comevil.example/",
+        "http://127.0.0.1/",
+    ],
+)
+def test_an_origin_that_is_not_named_is_refused_with_the_line_to_write(url):
+    destinations = Destinations("https://api.example.com")
+
+    with as_alice(), pytest.raises(DestinationNotAllowed) as caught:
+        destinations.headers_for(url)
+
+    assert f"Destinations(..., '{origin_of(url)}')" in str(caught.value)
+
+
+def test_plain_http_to_a_named_host_is_refused_with_the_line_to_write():
+    with as_alice(), pytest.raises(DestinationNotAllowed) as caught:
+        Destinations("https://api.example.com").headers_for("http://api.example.com/")
+
+    assert "use https" in str(caught.value)
+    assert "Destination('http://api.example.com', plain_http=True)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://alice:planted-password@api.example.com/",
+        "https://api.example.com\\@evil.example/",
+        "https://api.example.com./",
+        "https://api.example.com/".replace("a", "\u0430"),
+        "api.example.com/planted-password",
+    ],
+)
+def test_a_url_of_two_readings_is_refused_and_not_shown(url):
+    with as_alice(), pytest.raises(DestinationNotAllowed) as caught:
+        Destinations("https://api.example.com").headers_for(url)
+
+    assert "planted-password" not in str(caught.value)
+    assert "without a user name" in str(caught.value)
+
+
+def test_the_refusal_comes_before_the_question_who_calls():
+    with pytest.raises(DestinationNotAllowed):
+        Destinations("https://api.example.com").headers_for("https://evil.example/")
+
+
+def test_check_asks_about_the_origin_only():
+    destinations = Destinations("https://api.example.com")
+
+    destinations.check("https://api.example.com/")
+    with pytest.raises(DestinationNotAllowed):
+        destinations.check("https://evil.example/")
+
+
+# --- Plain http, wildcards ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:80"])
+def test_plain_http_is_named_freely_on_loopback(origin):
+    with as_alice():
+        assert Destinations(origin).headers_for(f"{origin}/x") == dict([ALICE])
+
+
+def test_plain_http_to_another_machine_takes_a_permission_of_its_own():
+    destinations = Destinations(Destination("http://10.0.0.7:8080", plain_http=True))
+
+    with as_alice():
+        assert destinations.headers_for("http://10.0.0.7:8080/x") == dict([ALICE])
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("https://a.example.com/", True),
+        ("https://a.b.example.com/", True),
+        ("https://A.EXAMPLE.COM:443/", True),
+        ("https://example.com/", False),
+        ("https://aexample.com/", False),
+        ("https://.example.com/", False),
+        ("https://a..example.com/", False),
+        ("https://a.example.com./", False),
+        ("https://a.example.com:8443/", False),
+        ("http://a.example.com/", False),
+        ("https://a.example.com.evil.example/", False),
+        ("https://evil.example/.example.com", False),
+        ("https://evil.example#.example.com", False),
+        ("https://evil.example?.example.com", False),
+        ("https://evil.example\\.example.com", False),
+        ("https://evil.example%2f.example.com", False),
+        ("https://[::1].example.com/", False),
+    ],
+)
+def test_a_wildcard_names_sub_domains_on_its_port_and_scheme(url, named):
+    destinations = Destinations("https://*.example.com")
+
+    with as_alice():
+        if named:
+            assert destinations.headers_for(url) == dict([ALICE])
+        else:
+            with pytest.raises(DestinationNotAllowed):
+                destinations.headers_for(url)
+
+
+def test_the_closest_name_wins():
+    destinations = Destinations(
+        Destination("https://*.example.com", send={"authorization": "X-Wide"}),
+        Destination("https://*.a.example.com", send={"authorization": "X-Near"}),
+        Destination("https://b.a.example.com", send={"authorization": "X-Exact"}),
+        Destination("https://*.b.a.example.com:8443", send={"authorization": "X-Port"}),
+    )
+
+    def name_for(host):
+        with as_alice():
+            (name,) = destinations.headers_for(f"https://{host}/")
+        return name
+
+    assert name_for("c.example.com") == "x-wide"
+    assert name_for("a.example.com") == "x-wide"
+    assert name_for("c.a.example.com") == "x-near"
+    assert name_for("b.a.example.com") == "x-exact"
+    assert name_for("c.b.a.example.com") == "x-near"
+    assert name_for("c.b.a.example.com:8443") == "x-port"
+
+
+# --- Checked at start-up --------------------------------------------------------------------------
+
+
+def named(**options):
+    return Destination("https://a.example", **options)
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (Destinations, "Destinations('https://api.example.com')"),
+        (lambda: Destinations(["https://a.example"]), "a destination is an origin such as"),
+        (lambda: Destinations("a.example"), "'a.example' is not an origin"),
+        (lambda: Destinations("https://a.example/"), "without a path"),
+        (lambda: Destinations("https://a.example/api"), "without a path"),
+        (lambda: Destinations("https://a.example?x"), "without a path"),
+        (lambda: Destinations("https://a.example#x"), "without a path"),
+        (lambda: Destinations("wss://a.example"), "is not an origin"),
+        (lambda: Destinations("https://a.example."), "a final dot"),
+        (lambda: Destinations("https://bücher.example"), "'xn--...'"),
+        (lambda: Destinations("https://127.1"), "is not an origin"),
+        (lambda: Destinations("*"), "is not an origin"),
+        (lambda: Destinations("https://*"), "is not an origin"),
+        (lambda: Destinations("*.example.com"), "is not an origin"),
+        (lambda: Destinations("https://api.*.example.com"), "'https://*.example.com'"),
+        (lambda: Destinations("https://api*.example.com"), "'https://*.example.com'"),
+        (lambda: Destinations("https://*.*.example.com"), "'https://*.example.com'"),
+        (lambda: Destinations("https://*.example.com:*"), "is not an origin"),
+        (lambda: Destinations("https://*.com"), "everyone's hosts"),
+        (lambda: Destinations("https://*.localhost"), "everyone's hosts"),
+        (lambda: Destinations("https://*.10.0.0.1"), "everyone's hosts"),
+        (lambda: Destinations("https://*.[::1]"), "everyone's hosts"),
+        (
+            lambda: Destinations("http://a.example"),
+            "Destination('http://a.example', plain_http=True)",
+        ),
+        (
+            lambda: Destinations("http://*.a.example"),
+            "Destination('http://*.a.example', plain_http=True)",
+        ),
+        (lambda: named(plain_http=True), "leave plain_http out"),
+        (lambda: Destination("http://a.example", plain_http="yes"), "plain_http is True or False"),
+        (lambda: named(on_missing="skip"), "'raise' or 'anonymous'"),
+        (lambda: Destinations("https://a.example", "https://A.example:443"), "is named twice"),
+        (lambda: Destinations("https://*.a.example", "https://*.a.example"), "is named twice"),
+        (lambda: named(send="authorization"), "write ['authorization']"),
+        (lambda: named(send=7), "send takes a list"),
+        (lambda: named(send=["host"]), "never forwarded"),
+        (lambda: named(send=["bad name"]), "is not a header name"),
+        (lambda: named(send=[7]), "send maps the name of a header"),
+        (
+            lambda: named(send={"x-a": 7}),
+            "send maps the name of a header",
+        ),
+        (
+            lambda: named(send={"x-a": "Host: {value}"}),
+            "never forwarded",
+        ),
+        (
+            lambda: named(send={"x-a": "X-B: fixed"}),
+            "{value} in it once",
+        ),
+        (
+            lambda: named(send={"x-a": "X-B: {value} {value}"}),
+            "{value} in it once",
+        ),
+        (
+            lambda: named(send={"x-a": "X-B: {value}\r\nX-C: d"}),
+            "{value} in it once",
+        ),
+        (
+            lambda: named(send={"x-a": "Authorization: B, {value}"}),
+            "{value} in it once",
+        ),
+    ],
+)
+def test_what_cannot_be_right_fails_at_start_up_and_says_what_to_write(build, says):
+    with pytest.raises(ConfigurationError) as caught:
+        build()
+
+    assert says in str(caught.value)
+
+
+def test_a_password_in_a_wrong_origin_is_not_shown():
+    with pytest.raises(ConfigurationError) as caught:
+        Destinations("https://alice:planted-password@a.example")
+
+    assert "planted-password" not in str(caught.value)
+    assert "'a.example' is not an origin" in str(caught.value)
+
+
+# --- Hops -----------------------------------------------------------------------------------------
+
+
+def applied(hop, headers):
+    hop.apply(headers)
+    return headers
+
+
+def walk(destinations, *urls):
+    """The headers on each hop of a call for which the app set a token of its own."""
+    trail = None
+    for url in urls:
+        hop = destinations.hop(url, trail)
+        trail = hop.trail
+        yield applied(hop, {"accept": "*/*", "x-app-token": "apps-own"})
+
+
+def test_a_header_that_the_app_set_itself_is_not_overwritten():
+    hop = Destinations("https://a.example").hop
+    with as_alice(ALICE, SESSION):
+        headers = applied(hop("https://a.example/"), {"authorization": "Basic own"})
+
+    assert headers == {"authorization": "Basic own", **dict([SESSION])}
+
+
+def test_each_hop_of_a_call_is_judged_by_its_own_origin():
+    destinations = Destinations(
+        Destination("https://a.example", send={"authorization": "X-App-Token"}),
+        "https://b.example",
+    )
+    with as_alice():
+        sent = walk(
+            destinations,
+            "https://a.example/1",
+            "https://a.example/2",
+            "https://stranger.example/3",
+            "https://b.example/4",
+            "https://user@a.example/5",
+            "https://a.example/6",
+        )
+
+        assert list(sent) == [
+            {"accept": "*/*", "x-app-token": "apps-own"},
+            {"accept": "*/*", "x-app-token": "apps-own"},
+            {"accept": "*/*"},
+            {"accept": "*/*", "authorization": "Bearer alice-token"},
+            {"accept": "*/*"},
+            {"accept": "*/*", "x-app-token": "Bearer alice-token"},
+        ]
+
+
+def test_a_first_hop_goes_to_a_named_origin_only():
+    with as_alice(), pytest.raises(DestinationNotAllowed):
+        Destinations("https://a.example").hop("https://stranger.example/")
+
+
+def test_a_trail_that_began_elsewhere_is_judged_all_the_same():
+    """A client may hand in any trail: an origin that isn't named never gets anything."""
+    stranger = origin_of("https://stranger.example")
+    with as_alice(), pytest.raises(DestinationNotAllowed):
+        Destinations("https://a.example").hop("https://stranger.example/", Trail(stranger))
+
+
+def test_the_names_confined_are_those_of_every_destination_and_of_the_caller():
+    destinations = Destinations(
+        "https://a.example",
+        Destination("https://*.b.example", send={"X-Inbound": "X-Outbound: {value}"}),
+    )
+    fixed = {"authorization", "cookie", "x-inbound", "x-outbound"}
+
+    assert destinations.confined_headers() == fixed
+    with as_alice(("x-of-the-caller", "t")):
+        assert destinations.confined_headers() == fixed | {"x-of-the-caller"}
+
+
+def test_plain_http_through_a_proxy_is_refused():
+    destinations = Destinations("http://localhost:8000", "https://a.example")
+
+    destinations.refuse_plain_proxy("https://a.example/")
+    with pytest.raises(DestinationNotAllowed, match="would show the caller's credentials to the"):
+        destinations.refuse_plain_proxy("http://localhost:8000/")
+
+
+def test_texts_show_origins_and_names_only():
+    destinations = Destinations(
+        "https://a.example:8443",
+        Destination("https://*.b.example", send={"x-in": "Authorization: Bearer {value}"}),
+    )
+    with as_alice():
+        hop = destinations.hop("https://a.example:8443/")
+
+        assert repr(destinations) == "<Destinations https://a.example:8443 https://*.b.example>"
+        assert [repr(each) for each in destinations] == [
+            "<Destination https://a.example:8443>",
+            "<Destination https://*.b.example>",
+        ]
+        assert repr(hop) == str(hop) == "<Hop to https://a.example:8443 adding ['authorization']>"
+
+
+# --- Properties -----------------------------------------------------------------------------------
+
+LABEL = st.sampled_from(["a", "b", "xn--c", "example", "com", "evil", "127", "localhost"])
+HOST = st.lists(LABEL, min_size=1, max_size=5).map(".".join)
+URL = st.builds(
+    "{}://{}{}{}".format,
+    st.sampled_from(["https", "http", "HTTPS", "wss", "ftp"]),
+    HOST | HOST.map("user@{}".format) | st.text(max_size=20),
+    st.sampled_from(["", ":443", ":8443", ":", ":0"]),
+    st.sampled_from(["", "/", "/x?y#z", "\\@a.example.com", "#@b", "@evil", "\t", "."]),
+)
+NAMED = Destinations("https://a.example.com", "https://*.b.example.com:8443", "http://localhost")
+
+
+@given(URL)
+def test_only_a_named_origin_is_ever_sent_anything(url):
+    """Against a model that knows the three names, and asks the standard library who is meant."""
+    with as_alice():
+        try:
+            headers = NAMED.headers_for(url)
+        except DestinationNotAllowed:
+            return
+    parts = urlsplit(url)
+    scheme = {"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme)
+    host, port = parts.hostname, parts.port or {"https": 443, "http": 80}[scheme]
+    assert headers == dict([ALICE])
+    assert parts.username is None
+    assert (scheme, host, port) in {("https", "a.example.com", 443), ("http", "localhost", 80)} or (
+        scheme == "https" and port == 8443 and host.endswith(".b.example.com")
+    )
+
+
+@given(st.lists(URL, min_size=1, max_size=6))
+def test_no_walk_takes_a_credential_to_an_origin_that_is_not_named(urls):
+    """Whatever the redirects, neither the caller's nor the app's credentials arrive there."""
+    trail = None
+    with as_alice(ALICE, SESSION):
+        for url in urls:
+            try:
+                hop = NAMED.hop(url, trail)
+            except DestinationNotAllowed:
+                assert trail is None
+                return
+            headers = applied(hop, {"authorization": "Basic own", "cookie": "own=1"})
+            trail = hop.trail
+            if trail.strayed:
+                assert "Basic own" not in headers.values()
+            try:
+                NAMED.check(url)
+            except DestinationNotAllowed:
+                assert headers == {}
