@@ -1,0 +1,267 @@
+"""Beside `flyte.app.extras.FastAPIPassthroughAuthMiddleware`: the same, and where stricter.
+
+Each test that names a difference is a row of the table in docs/flyte.md.
+"""
+
+import asyncio
+import json
+import warnings
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request, WebSocket
+from flyte import remote
+
+from passthrough_auth.core import ConfigurationError
+from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware as Ours
+from passthrough_auth.testing.flyte import FlyteEndpoint
+
+pytest_plugins = ["passthrough_auth.testing.pytest_plugin"]
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its models are written for an older pydantic
+    from flyte.app.extras import FastAPIPassthroughAuthMiddleware as Theirs
+
+ALICE = ("authorization", "Bearer alice-token")
+BOB = ("authorization", "Bearer bob-token")
+COOKIE = ("cookie", "flyte-session=alice-token")
+REQUIRED = {"detail": "Authentication credentials required"}
+Headers = list[tuple[str, str]]
+
+both = pytest.mark.parametrize("middleware", [Theirs, Ours], ids=["theirs", "ours"])
+
+
+def app_with(middleware: Any, **options: Any) -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(middleware, **options)
+
+    @app.get("/me")
+    @app.post("/me")
+    async def me() -> dict[str, str]:
+        return {"subject": (await remote.User.get.aio()).subject()}
+
+    @app.get("/health")
+    @app.get("/h")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.websocket("/ws")
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    return app
+
+
+def ask(app: Any, path: str, *headers: tuple[str, str], method: str = "GET") -> httpx.Response:
+    async def call() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app.example") as client:
+            return await client.request(method, path, headers=list(headers))
+
+    return asyncio.run(call())
+
+
+def handshake(app: Any, path: str) -> str:
+    """The type of the first message that answers a WebSocket handshake without credentials."""
+    sent: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "websocket", "path": path, "headers": [], "query_string": b"", "root_path": ""}
+    asyncio.run(app(scope, receive, send))
+    return sent[0]
+
+
+# The same
+
+
+@both
+def test_each_caller_is_seen_and_nobody_is_refused(
+    middleware: type, endpoint: FlyteEndpoint
+) -> None:
+    app = app_with(middleware, excluded_paths={"/health"})
+    assert ask(app, "/me", ALICE).json() == {"subject": "alice"}
+    assert ask(app, "/me", BOB).json() == {"subject": "bob"}
+    assert ask(app, "/me", COOKIE).json() == {"subject": "alice"}
+    assert ask(app, "/health").status_code == 200
+    refused = ask(app, "/me")
+    assert (refused.status_code, refused.json()) == (401, REQUIRED)
+    assert refused.headers["www-authenticate"] == "Bearer"
+
+
+def of_ones_own(request: Request) -> tuple[str, str] | None:
+    token = request.headers.get("X-Flyte-Token")
+    return ("x-flyte-token", token) if token else None
+
+
+def wrapping(middleware: Any) -> Callable[[Request], tuple[str, str] | None]:
+    inner = middleware.extract_custom_header("x-flyte-token")
+    return lambda request: inner(request) if request.cookies.get("other") is None else None
+
+
+EXTRACTORS: dict[str, Callable[[Any], Any]] = {
+    "static method": lambda middleware: middleware.extract_custom_header("X-Flyte-Token"),
+    "one's own": lambda middleware: of_ones_own,
+    "one around a static method": wrapping,
+}
+
+
+@both
+@pytest.mark.parametrize("kind", EXTRACTORS)
+def test_custom_extractors_run_unchanged(
+    middleware: Any, kind: str, endpoint: FlyteEndpoint
+) -> None:
+    extractors = [middleware.extract_authorization_header, EXTRACTORS[kind](middleware)]
+    app = app_with(middleware, header_extractors=extractors)
+    assert ask(app, "/me", ("x-flyte-token", "bob-token")).json() == {"subject": "bob"}
+    assert ask(app, "/me", ALICE).json() == {"subject": "alice"}
+    assert ask(app, "/me", COOKIE).status_code == 401
+
+
+# Where ours is stricter
+
+
+def statuses(path: str, *headers: tuple[str, str], method: str = "GET") -> tuple[int, int]:
+    """What theirs answers, and what ours does."""
+    theirs, ours = (
+        ask(app_with(middleware, excluded_paths={"/health"}), path, *headers, method=method)
+        for middleware in (Theirs, Ours)
+    )
+    return theirs.status_code, ours.status_code
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[ALICE, BOB], [("authorization", "Bearer"), COOKIE], [("authorization", "")]],
+    ids=["two callers", "no token", "empty"],
+)
+def test_malformed_credentials(headers: Headers, endpoint: FlyteEndpoint) -> None:
+    theirs, ours = statuses("/me", *headers)
+    assert theirs in (200, 401, 500)  # whatever the header makes of it upstream
+    assert ours == 401
+
+
+def test_two_authorization_headers_act_as_the_first(endpoint: FlyteEndpoint) -> None:
+    assert statuses("/me", ALICE, BOB) == (200, 401)
+    assert {call.caller for call in endpoint.calls} == {"alice"}
+
+
+def test_a_malformed_authorization_beside_a_cookie(endpoint: FlyteEndpoint) -> None:
+    refused = ask(app_with(Ours), "/me", ("authorization", "Bearer"), COOKIE)
+    assert refused.json() == {"detail": "Authentication credentials malformed"}
+    assert not endpoint.calls
+
+
+def test_a_websocket_without_credentials() -> None:
+    assert handshake(app_with(Theirs), "/ws") == "websocket.accept"
+    assert handshake(app_with(Ours), "/ws") == "websocket.close"
+
+
+def test_excluded_paths_given_as_a_string() -> None:
+    """Theirs takes every path that is part of the string for public."""
+    assert ask(app_with(Theirs, excluded_paths="/health"), "/h").status_code == 200
+    with pytest.raises(ConfigurationError, match="excluded_paths"):
+        Ours(app_with(Ours), excluded_paths="/health")
+
+
+def test_a_cross_site_request_with_only_a_cookie(endpoint: FlyteEndpoint) -> None:
+    headers = [COOKIE, ("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")]
+    assert statuses("/me", *headers, method="POST") == (200, 403)
+
+
+def test_credentials_that_flyte_does_not_accept(endpoint: FlyteEndpoint) -> None:
+    assert statuses("/me", ("authorization", "Bearer mallory-token")) == (500, 401)
+    endpoint.fail("UserInfo", "denied")
+    assert statuses("/me", ALICE) == (500, 403)
+
+
+def test_no_extractors_or_an_async_one() -> None:
+    async def extract(request: Request) -> tuple[str, str]:
+        raise AssertionError
+
+    app = app_with(Ours)
+    for extractors in ([], [extract]):
+        Theirs(app, header_extractors=extractors)
+        with pytest.raises(ConfigurationError):
+            Ours(app, header_extractors=extractors)
+
+
+def test_an_extractor_that_raises_keeps_its_text_out_of_the_log(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def extract(request: Request) -> tuple[str, str]:
+        raise ValueError("planted-token")
+
+    for middleware in (Theirs, Ours):
+        assert ask(app_with(middleware, header_extractors=[extract]), "/me").status_code == 401
+        logged = caplog.text + "".join(capfd.readouterr())
+        assert ("planted-token" in logged) == (middleware is Theirs)
+        caplog.clear()
+
+
+def test_an_extractor_that_needs_starlettes_request_takes_native(
+    endpoint: FlyteEndpoint,
+) -> None:
+    """Ours is handed one small type on every framework, and Starlette's own is its `native`."""
+
+    def extract(request: Any) -> tuple[str, str]:
+        own = getattr(request, "native", request)
+        return ("authorization", f"Bearer {own.query_params['token']}")
+
+    for middleware in (Theirs, Ours):
+        app = app_with(middleware, header_extractors=[extract])
+        assert ask(app, "/me?token=alice-token").json() == {"subject": "alice"}
+
+
+def test_a_public_path_below_a_mount() -> None:
+    """Theirs compares with the whole path, ours with the path within the mounted app."""
+    for middleware, excluded in ((Theirs, "/api/health"), (Ours, "/health")):
+        outer = FastAPI()
+        outer.mount("/api", app_with(middleware, excluded_paths={excluded}))
+        assert ask(outer, "/api/health").status_code == 200
+
+
+def test_a_refusal_is_not_cached() -> None:
+    theirs, ours = (ask(app_with(middleware), "/me") for middleware in (Theirs, Ours))
+    assert "cache-control" not in theirs.headers
+    assert ours.headers["cache-control"] == "no-store"
+    assert json.loads(theirs.content) == json.loads(ours.content)
+
+
+@both
+def test_a_task_that_outlives_its_request(middleware: type, endpoint: FlyteEndpoint) -> None:
+    """Theirs goes on as the caller for as long as the task lasts; ours ends with the request."""
+    found: list[str] = []
+
+    async def late(ended: asyncio.Event) -> None:
+        await ended.wait()
+        try:
+            found.append((await remote.User.get.aio()).subject())
+        except LookupError as error:
+            found.append(type(error).__name__)
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        tasks: list[asyncio.Task[None]] = []
+        app = FastAPI()
+        app.add_middleware(middleware)
+
+        @app.get("/")
+        async def view() -> None:
+            tasks.append(asyncio.create_task(late(ended)))
+
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app.example") as client:
+            await client.get("/", headers=[ALICE])
+        ended.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(serve())
+    assert found == (["alice"] if middleware is Theirs else ["NoCaller"])
