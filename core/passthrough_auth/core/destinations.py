@@ -6,7 +6,7 @@ them to an origin that the app has not named.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Literal, NamedTuple, cast, final
+from typing import Any, Literal, NamedTuple, cast, final
 
 from .context import current_credentials, current_hold
 from .credentials import Credentials
@@ -165,7 +165,7 @@ class Hop(NamedTuple):
     add: Mapping[str, str]
     trail: Trail
 
-    def apply(self, headers: MutableMapping[str, str]) -> None:
+    def apply(self, headers: MutableMapping[str, Any]) -> None:
         """Change the headers of this hop, whose mapping must not mind the case of names.
 
         A header that the app set itself stays as it is while the call keeps to its origin.

@@ -1,0 +1,100 @@
+"""What httpx and httpx2 share: one API, two packages. Nothing here imports either."""
+
+from collections.abc import MutableMapping
+from typing import Any, Protocol, TypeVar
+
+from passthrough_auth.core import ConfigurationError, Destinations, Trail
+
+TRANSPORT_OPTIONS = (
+    "verify",
+    "cert",
+    "http1",
+    "http2",
+    "limits",
+    "proxy",
+    "uds",
+    "local_address",
+    "retries",
+    "socket_options",
+)
+"""The options of a client that its transport takes."""
+
+_REFUSED = {
+    "mounts": "pass one transport to go through instead: transport=",
+    "trust_env": "a caller's client takes nothing from the environment; write proxy= and verify=",
+    "cookies": "a caller's client keeps no cookies; send one with headers={'Cookie': ...}",
+    "auth": "a caller's client sends the caller's credentials; set headers on the request",
+}
+# Where the trail of a call is kept between two of its hops: a redirected request takes the
+# extensions of the one before along, and transports ignore those that they don't know.
+_TRAIL = "passthrough_auth"
+
+
+class _Request(Protocol):
+    @property
+    def url(self) -> Any: ...
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def headers(self) -> Any: ...
+
+    @property
+    def stream(self) -> Any: ...
+
+    extensions: Any
+
+
+_R = TypeVar("_R", bound=_Request)
+
+
+def take_transport_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Move the transport's options out of a client's, and refuse those that would go around it.
+
+    Raises `ConfigurationError`.
+    """
+    for name, instead in _REFUSED.items():
+        if name in options:
+            raise ConfigurationError(f"{name} can't be given here: {instead}")
+    return {name: options.pop(name) for name in TRANSPORT_OPTIONS if name in options}
+
+
+class Carrier:
+    """Judges each hop, and makes the request that goes out for it."""
+
+    __slots__ = ("_destinations", "_proxied", "_shared_jar")
+
+    def __init__(self, destinations: Destinations, *, proxied: bool, shared_jar: bool) -> None:
+        self._destinations = destinations
+        self._proxied = proxied
+        self._shared_jar = shared_jar
+
+    def outgoing(self, request: _R) -> _R:
+        """A copy with the headers that this hop carries.
+
+        The request that the client keeps, and redirects and shows in its responses, has none.
+        """
+        url = str(request.url)
+        trail: Trail | None = request.extensions.get(_TRAIL)
+        hop = self._destinations.hop(url, trail)
+        if hop.add and self._proxied:
+            self._destinations.refuse_plain_proxy(url)
+        # Replaced, not changed: older releases keep the app's own dict here.
+        request.extensions = {**request.extensions, _TRAIL: hop.trail}
+        headers = request.headers.copy()
+        hop.apply(headers)
+        make: Any = type(request)
+        copy: _R = make(
+            request.method,
+            request.url,
+            headers=headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+        return copy
+
+    def incoming(self, headers: MutableMapping[str, str]) -> None:
+        """Keep a response's cookies out of a jar that other callers' requests take them from."""
+        if self._shared_jar and "set-cookie" in headers:
+            del headers["set-cookie"]

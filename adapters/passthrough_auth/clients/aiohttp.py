@@ -1,0 +1,127 @@
+"""The caller's credentials for aiohttp: a client middleware, and sessions made with it.
+
+async with caller_session(Destinations("https://api.example.com")) as session:
+    await session.get("https://api.example.com/reports")
+"""
+
+from contextvars import ContextVar, Token
+from types import SimpleNamespace
+from typing import Any
+
+from passthrough_auth.core import ConfigurationError, Destinations, Trail, requires_extra
+
+with requires_extra("aiohttp"):
+    import aiohttp
+
+_REFUSED = {
+    "trust_env": "a caller's session takes nothing from the environment; write proxy=",
+    "cookies": "a caller's session keeps no cookies; send one with the request",
+    "cookie_jar": "a caller's session keeps no cookies",
+    "auth": "a caller's session sends the caller's credentials; set headers on the request",
+}
+
+
+def caller_session(destinations: Destinations, **options: Any) -> aiohttp.ClientSession:
+    """A session that acts as the caller of whichever request is being served.
+
+    Make one and share it. It takes the options of `aiohttp.ClientSession`; it keeps no cookies and
+    takes neither proxies nor passwords (netrc) from the environment. Each call raises what
+    `Destinations.headers_for` raises, before anything is sent, and else what aiohttp raises.
+
+    Raises `ConfigurationError` for an option that would lead around the boundary.
+    """
+    for name, instead in _REFUSED.items():
+        if name in options:
+            raise ConfigurationError(f"{name} can't be given here: {instead}")
+    middlewares = (*options.pop("middlewares", ()), CallerMiddleware(destinations))
+    traces = [*(options.pop("trace_configs", None) or ()), _calls_of(destinations)]
+    return aiohttp.ClientSession(
+        middlewares=middlewares,
+        trace_configs=traces,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        **options,
+    )
+
+
+class CallerMiddleware:
+    """Sends each hop with what of the caller's may travel to its origin.
+
+    `caller_session` makes a session with it, which also keeps no cookies and tells it which hops
+    belong to one call. In a session of your own, give that one `aiohttp.DummyCookieJar()`; a
+    redirect to an origin that is not named then raises `DestinationNotAllowed`.
+    """
+
+    def __init__(self, destinations: Destinations) -> None:
+        self._destinations = destinations
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        call = _call.get()
+        if call is None or call.session is not request.session:
+            call = _Call(request.session)
+        hop = self._destinations.hop(call.url_of(request), call.trail)
+        if hop.add and request.proxy is not None:
+            self._destinations.refuse_plain_proxy(str(request.url))
+        call.trail = hop.trail
+        own = [name for name in hop.add if name in request.headers and name not in hop.remove]
+        hop.apply(request.headers)
+        try:
+            return await handler(request)
+        finally:
+            # They have been sent. Errors raised later show the headers that are here then.
+            for name in hop.add:
+                if name not in own:
+                    del request.headers[name]
+
+
+class _Call:
+    """One call of a session: the trail of its hops, and the Authorization it began with."""
+
+    __slots__ = ("_authorization", "session", "trail")
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.trail: Trail | None = None
+        self._authorization: str | None = None
+
+    def url_of(self, request: aiohttp.ClientRequest) -> str:
+        """The URL of this hop, or "" if its Location brought a user name and password along.
+
+        aiohttp has then taken them off the URL, and made an Authorization header of them.
+        """
+        authorization = request.headers.get("authorization")
+        if self.trail is None:
+            self._authorization = authorization
+        elif authorization not in (None, self._authorization):
+            return ""
+        return str(request.url)
+
+
+_call: ContextVar[_Call | None] = ContextVar("passthrough_auth_aiohttp_call", default=None)
+
+
+def _calls_of(destinations: Destinations) -> aiohttp.TraceConfig:
+    """Tells where a call begins and ends: a middleware alone sees single hops.
+
+    Traces are awaited in the task of the call, so that a context variable set here is read there.
+    """
+
+    async def begin(
+        session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        params: aiohttp.TraceRequestStartParams,
+    ) -> None:
+        # Here the URL still has its user name, which aiohttp would send in place of the caller's.
+        destinations.check(str(params.url))
+        context.token = _call.set(_Call(session))
+
+    async def end(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
+        token: Token[_Call | None] = context.token
+        _call.reset(token)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(begin)
+    trace.on_request_end.append(end)
+    trace.on_request_exception.append(end)
+    return trace

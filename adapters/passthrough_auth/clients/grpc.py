@@ -1,0 +1,281 @@
+"""The caller's credentials for gRPC: channels that ask who calls on every call.
+
+    channel = secure_channel("api.example.com:443", credentials, destinations=destinations)
+
+A call's metadata is made when the call is, by interceptors. What gRPC calls call credentials
+(`AuthMetadataPlugin`) is of no use here: they are asked in the context of whoever made the channel,
+so that a channel made in one caller's request would send that caller's for everyone.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, cast
+
+from passthrough_auth.core import (
+    ConfigurationError,
+    DestinationNotAllowed,
+    Destinations,
+    Origin,
+    origin_of,
+    requires_extra,
+)
+
+with requires_extra("grpc"):
+    import grpc
+    import grpc.aio
+
+Options = Sequence[tuple[str, Any]]
+
+_DNS = re.compile(r"dns:(?:///)?")
+_PORT = re.compile(r".*:[0-9]+")
+
+
+def secure_channel(
+    target: str,
+    credentials: grpc.ChannelCredentials,
+    *,
+    destinations: Destinations,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+) -> grpc.Channel:
+    """`grpc.secure_channel`, each call on it made as the caller of whichever request is served.
+
+    `target` is `host:port`, and `https://host:port` must be among the destinations. Metadata that
+    the app gives a call itself is not overwritten. Each call raises what
+    `Destinations.headers_for` raises, before anything is sent, and else what gRPC raises.
+
+    Raises `DestinationNotAllowed` for a target that isn't named, `ConfigurationError` for
+    credentials that don't encrypt.
+    """
+    origin = _secure_origin(target, credentials, destinations)
+    channel = grpc.secure_channel(_target(origin), credentials, options, compression)
+    return grpc.intercept_channel(channel, _Interceptor(destinations, origin))
+
+
+def insecure_channel(
+    target: str,
+    *,
+    destinations: Destinations,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+) -> grpc.Channel:
+    """`secure_channel` without encryption, to a loopback address only.
+
+    `http://host:port` must be among the destinations. Raises `DestinationNotAllowed` for any other
+    target, whatever is permitted there over http.
+    """
+    origin = _loopback_origin(target, destinations)
+    channel = grpc.insecure_channel(_target(origin), _unproxied(options), compression)
+    return grpc.intercept_channel(channel, _Interceptor(destinations, origin))
+
+
+def aio_secure_channel(
+    target: str,
+    credentials: grpc.ChannelCredentials,
+    *,
+    destinations: Destinations,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> grpc.aio.Channel:
+    """`secure_channel` for asyncio. Its own interceptors run after those given."""
+    origin = _secure_origin(target, credentials, destinations)
+    own = _aio_interceptors(destinations, origin)
+    return grpc.aio.secure_channel(
+        _target(origin), credentials, options, compression, [*interceptors, *own]
+    )
+
+
+def aio_insecure_channel(
+    target: str,
+    *,
+    destinations: Destinations,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> grpc.aio.Channel:
+    """`insecure_channel` for asyncio. Its own interceptors run after those given."""
+    origin = _loopback_origin(target, destinations)
+    own = _aio_interceptors(destinations, origin)
+    return grpc.aio.insecure_channel(
+        _target(origin), _unproxied(options), compression, [*interceptors, *own]
+    )
+
+
+# --- Where a channel leads ------------------------------------------------------------------------
+
+
+def _secure_origin(
+    target: str, credentials: grpc.ChannelCredentials, destinations: Destinations
+) -> Origin:
+    kind = type(getattr(credentials, "_credentials", None)).__name__
+    if kind == "InsecureChannelCredentials":
+        raise ConfigurationError(
+            "these channel credentials don't encrypt. Write grpc.ssl_channel_credentials(), or "
+            "insecure_channel(...) for a loopback address"
+        )
+    return _origin("https", target, destinations)
+
+
+def _loopback_origin(target: str, destinations: Destinations) -> Origin:
+    origin = _origin("http", target, destinations)
+    if not origin.is_loopback:
+        raise DestinationNotAllowed(
+            f"An insecure channel to {origin.host} would show the caller's credentials to everyone "
+            "on the way. Write secure_channel(...)"
+        )
+    return origin
+
+
+def _origin(scheme: str, target: str, destinations: Destinations) -> Origin:
+    host = _DNS.sub("", target, count=1) if _DNS.match(target) else target
+    # 443 is what gRPC takes for a missing port, encrypted or not.
+    url = f"{scheme}://{host}" if _PORT.fullmatch(host) else f"{scheme}://{host}:443"
+    if any(mark in host for mark in "/?#"):
+        url = ""  # no origin: a resolver of another kind, which leads nobody knows where
+    destinations.check(url)
+    return cast("Origin", origin_of(url))
+
+
+def _target(origin: Origin) -> str:
+    """What gRPC reads as this origin and as nothing else: `unix:443` is no host to it."""
+    return f"dns:///{origin.host}:{origin.port}"
+
+
+def _unproxied(options: Options | None) -> Options:
+    """With no proxy from the environment: what is not encrypted, it would see."""
+    return [*(options or ()), ("grpc.enable_http_proxy", 0)]
+
+
+# --- What a call carries --------------------------------------------------------------------------
+
+
+class _Details(NamedTuple):
+    """A call's details, with metadata of ours."""
+
+    method: Any
+    timeout: float | None
+    metadata: Any
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: Any
+
+
+class _CallDetails(_Details, grpc.ClientCallDetails):
+    """The same as gRPC knows it."""
+
+
+class _Metadata:
+    """Makes the metadata of one channel's calls."""
+
+    __slots__ = ("_destinations", "_url")
+
+    def __init__(self, destinations: Destinations, origin: Origin) -> None:
+        self._destinations = destinations
+        self._url = str(origin)
+
+    def of(self, details: Any) -> list[tuple[str, str | bytes]]:
+        """The call's own metadata, and what of the current caller's is not among it."""
+        own: list[tuple[str, str | bytes]] = list(details.metadata or ())
+        taken = {name.lower() for name, _ in own}
+        if details.credentials is not None:
+            # The app authenticates this call by itself, which gRPC does with this name.
+            taken.add("authorization")
+        headers = self._destinations.headers_for(self._url)
+        return [*own, *((name, value) for name, value in headers.items() if name not in taken)]
+
+
+class _Interceptor(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    """Attaches the caller to each call, in the thread and context that makes it."""
+
+    def __init__(self, destinations: Destinations, origin: Origin) -> None:
+        self._metadata = _Metadata(destinations, origin)
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        return continuation(self._details(client_call_details), request)
+
+    def intercept_unary_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        return continuation(self._details(client_call_details), request)
+
+    def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return continuation(self._details(client_call_details), request_iterator)
+
+    def intercept_stream_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return continuation(self._details(client_call_details), request_iterator)
+
+    def _details(self, details: Any) -> _CallDetails:
+        return _CallDetails(
+            details.method,
+            details.timeout,
+            self._metadata.of(details),
+            details.credentials,
+            details.wait_for_ready,
+            details.compression,
+        )
+
+
+class _AioDetails:
+    """Attaches the caller to each call, in the context of the task that makes it."""
+
+    def __init__(self, destinations: Destinations, origin: Origin) -> None:
+        self._metadata = _Metadata(destinations, origin)
+
+    def details(self, details: Any) -> grpc.aio.ClientCallDetails:
+        return grpc.aio.ClientCallDetails(
+            details.method,
+            details.timeout,
+            grpc.aio.Metadata(*self._metadata.of(details)),
+            details.credentials,
+            details.wait_for_ready,
+        )
+
+
+# grpc.aio takes an interceptor for one kind of call only.
+
+
+class _UnaryUnary(_AioDetails, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        return await continuation(self.details(client_call_details), request)
+
+
+class _UnaryStream(_AioDetails, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        return await continuation(self.details(client_call_details), request)
+
+
+class _StreamUnary(_AioDetails, grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await continuation(self.details(client_call_details), request_iterator)
+
+
+class _StreamStream(_AioDetails, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await continuation(self.details(client_call_details), request_iterator)
+
+
+def _aio_interceptors(
+    destinations: Destinations, origin: Origin
+) -> Iterable[grpc.aio.ClientInterceptor]:
+    kinds = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
+    return [kind(destinations, origin) for kind in kinds]

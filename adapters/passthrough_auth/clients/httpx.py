@@ -1,0 +1,102 @@
+"""The caller's credentials for httpx: a transport that sees every hop, and clients made with it.
+
+client = caller_client(Destinations("https://api.example.com"))
+client.get("https://api.example.com/reports")
+"""
+
+from typing import Any
+
+from passthrough_auth.core import Destinations, requires_extra
+
+from ._cookies import NoCookies
+from ._httpx_family import Carrier, take_transport_options
+
+with requires_extra("httpx"):
+    import httpx
+
+
+class CallerTransport(httpx.BaseTransport):
+    """Sends each hop with what of the caller's may travel to its origin, through `transport`.
+
+    `caller_client` makes a client with it. In a client of your own it takes Set-Cookie off
+    responses, because that client's cookie jar is shared by all callers, unless
+    `shared_jar=False` says that it has none. `proxied` says that `transport` leads through a
+    proxy, which may not see credentials: they go by https only.
+    """
+
+    def __init__(
+        self,
+        destinations: Destinations,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        proxied: bool = False,
+        shared_jar: bool = True,
+    ) -> None:
+        self._carrier = Carrier(destinations, proxied=proxied, shared_jar=shared_jar)
+        self._transport = httpx.HTTPTransport() if transport is None else transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._transport.handle_request(self._carrier.outgoing(request))
+        self._carrier.incoming(response.headers)
+        return response
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class AsyncCallerTransport(httpx.AsyncBaseTransport):
+    """`CallerTransport`, for `httpx.AsyncClient`."""
+
+    def __init__(
+        self,
+        destinations: Destinations,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        proxied: bool = False,
+        shared_jar: bool = True,
+    ) -> None:
+        self._carrier = Carrier(destinations, proxied=proxied, shared_jar=shared_jar)
+        self._transport = httpx.AsyncHTTPTransport() if transport is None else transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._transport.handle_async_request(self._carrier.outgoing(request))
+        self._carrier.incoming(response.headers)
+        return response
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def caller_client(
+    destinations: Destinations,
+    *,
+    transport: httpx.BaseTransport | None = None,
+    **options: Any,
+) -> httpx.Client:
+    """A client that acts as the caller of whichever request is being served.
+
+    Make one and share it. It takes the options of `httpx.Client` and of `httpx.HTTPTransport`; it
+    keeps no cookies and takes neither proxies nor passwords from the environment. Each call raises
+    what `Destinations.headers_for` raises, before anything is sent, and else what httpx raises.
+
+    Raises `ConfigurationError` for an option that would lead around the boundary.
+    """
+    own = take_transport_options(options)
+    inner = httpx.HTTPTransport(**own) if transport is None else transport
+    proxied = own.get("proxy") is not None
+    carrying = CallerTransport(destinations, inner, proxied=proxied, shared_jar=False)
+    return httpx.Client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
+
+
+def async_caller_client(
+    destinations: Destinations,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    **options: Any,
+) -> httpx.AsyncClient:
+    """`caller_client`, asynchronous."""
+    own = take_transport_options(options)
+    inner = httpx.AsyncHTTPTransport(**own) if transport is None else transport
+    proxied = own.get("proxy") is not None
+    carrying = AsyncCallerTransport(destinations, inner, proxied=proxied, shared_jar=False)
+    return httpx.AsyncClient(transport=carrying, cookies=NoCookies(), trust_env=False, **options)

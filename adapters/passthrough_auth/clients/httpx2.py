@@ -1,0 +1,102 @@
+"""The caller's credentials for httpx2: a transport that sees every hop, and clients made with it.
+
+client = caller_client(Destinations("https://api.example.com"))
+client.get("https://api.example.com/reports")
+"""
+
+from typing import Any
+
+from passthrough_auth.core import Destinations, requires_extra
+
+from ._cookies import NoCookies
+from ._httpx_family import Carrier, take_transport_options
+
+with requires_extra("httpx2"):
+    import httpx2
+
+
+class CallerTransport(httpx2.BaseTransport):
+    """Sends each hop with what of the caller's may travel to its origin, through `transport`.
+
+    `caller_client` makes a client with it. In a client of your own it takes Set-Cookie off
+    responses, because that client's cookie jar is shared by all callers, unless
+    `shared_jar=False` says that it has none. `proxied` says that `transport` leads through a
+    proxy, which may not see credentials: they go by https only.
+    """
+
+    def __init__(
+        self,
+        destinations: Destinations,
+        transport: httpx2.BaseTransport | None = None,
+        *,
+        proxied: bool = False,
+        shared_jar: bool = True,
+    ) -> None:
+        self._carrier = Carrier(destinations, proxied=proxied, shared_jar=shared_jar)
+        self._transport = httpx2.HTTPTransport() if transport is None else transport
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = self._transport.handle_request(self._carrier.outgoing(request))
+        self._carrier.incoming(response.headers)
+        return response
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class AsyncCallerTransport(httpx2.AsyncBaseTransport):
+    """`CallerTransport`, for `httpx2.AsyncClient`."""
+
+    def __init__(
+        self,
+        destinations: Destinations,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        *,
+        proxied: bool = False,
+        shared_jar: bool = True,
+    ) -> None:
+        self._carrier = Carrier(destinations, proxied=proxied, shared_jar=shared_jar)
+        self._transport = httpx2.AsyncHTTPTransport() if transport is None else transport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._transport.handle_async_request(self._carrier.outgoing(request))
+        self._carrier.incoming(response.headers)
+        return response
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def caller_client(
+    destinations: Destinations,
+    *,
+    transport: httpx2.BaseTransport | None = None,
+    **options: Any,
+) -> httpx2.Client:
+    """A client that acts as the caller of whichever request is being served.
+
+    Make one and share it. It takes the options of `httpx2.Client` and of `httpx2.HTTPTransport`; it
+    keeps no cookies and takes neither proxies nor passwords from the environment. Each call raises
+    what `Destinations.headers_for` raises, before anything is sent, and else what httpx2 raises.
+
+    Raises `ConfigurationError` for an option that would lead around the boundary.
+    """
+    own = take_transport_options(options)
+    inner = httpx2.HTTPTransport(**own) if transport is None else transport
+    proxied = own.get("proxy") is not None
+    carrying = CallerTransport(destinations, inner, proxied=proxied, shared_jar=False)
+    return httpx2.Client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
+
+
+def async_caller_client(
+    destinations: Destinations,
+    *,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    **options: Any,
+) -> httpx2.AsyncClient:
+    """`caller_client`, asynchronous."""
+    own = take_transport_options(options)
+    inner = httpx2.AsyncHTTPTransport(**own) if transport is None else transport
+    proxied = own.get("proxy") is not None
+    carrying = AsyncCallerTransport(destinations, inner, proxied=proxied, shared_jar=False)
+    return httpx2.AsyncClient(transport=carrying, cookies=NoCookies(), trust_env=False, **options)

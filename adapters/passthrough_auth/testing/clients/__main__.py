@@ -1,0 +1,113 @@
+"""Runs the suite over all clients, or the soak, and prints what came out.
+
+    python -m passthrough_auth.testing.clients                   every case, every client
+    python -m passthrough_auth.testing.clients --soak 50000      crossed callers among so many calls
+    python -m passthrough_auth.testing.clients --table           where redirects take credentials
+
+Ends with 0 only if everything is as it must be.
+"""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from .cases import CASES, Bench, Case, cases_for
+from .drivers import DRIVERS, driver
+from .grpc_world import grpc_world
+from .model import Driver
+from .soak import soak
+from .table import as_markdown, measured
+from .world import LocalWorld, http_world
+
+# The kinds of gRPC call differ in how metadata is attached, not in who is asked.
+_SOAKED = [name for name in DRIVERS if "stream" not in name]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the arguments ask for; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m passthrough_auth.testing.clients")
+    parser.add_argument("--client", action="append", choices=[*DRIVERS], help="only this one")
+    parser.add_argument("--soak", type=int, metavar="CALLS", help="calls for each client")
+    parser.add_argument("--table", action="store_true", help="print the table of redirects")
+    options = parser.parse_args(arguments)
+    console = Console()
+    with _worlds() as world_of:
+        if options.table:
+            sys.stdout.write(as_markdown(measured(world_of("httpx"))))
+            return 0
+        if options.soak:
+            return _soak(console, world_of, options.client or _SOAKED, options.soak)
+        return _matrix(console, world_of, options.client or [*DRIVERS])
+
+
+WorldOf = Callable[[str], LocalWorld]
+
+
+@contextmanager
+def _worlds() -> Generator[WorldOf]:
+    """The servers for each client by its name, started when they are first needed."""
+    with ExitStack() as stack:
+        running: dict[bool, LocalWorld] = {}
+
+        def world_of(name: str) -> LocalWorld:
+            grpc = name.startswith("grpc")
+            if grpc not in running:
+                running[grpc] = stack.enter_context(grpc_world() if grpc else http_world())
+            return running[grpc]
+
+        yield world_of
+
+
+def _matrix(console: Console, world_of: WorldOf, names: list[str]) -> int:
+    table = Table("case", *names)
+    failures = ran = 0
+    columns = {name: driver(name) for name in names}
+    for case in CASES:
+        cells = [_cell(console, case, each, world_of(name)) for name, each in columns.items()]
+        ran += len([cell for cell in cells if cell])
+        failures += cells.count("[red]FAILED")
+        table.add_row(case.name.replace("_", " "), *cells)
+    console.print(table)
+    worlds = {id(world): world for world in map(world_of, names)}.values()
+    requests = sum(world.requests_at_strangers for world in worlds)
+    leaked = sum(world.credentials_at_strangers for world in worlds)
+    console.print(f"{len(CASES)} cases, {len(names)} clients: {ran} run, {failures} failed")
+    console.print(
+        f"{requests} requests reached origins not named, with {leaked} credential headers"
+    )
+    return 1 if failures or leaked else 0
+
+
+def _cell(console: Console, case: Case, client: Driver, world: LocalWorld) -> str:
+    if case not in cases_for(client):
+        return ""
+    try:
+        case.run(Bench(client, world))
+    except Exception:  # noqa: BLE001 - reported, and counted
+        console.print(f"[red]{client}: {case}[/red] ({case.why})")
+        console.print(traceback.format_exc(), markup=False)
+        return "[red]FAILED"
+    return "ok"
+
+
+def _soak(console: Console, world_of: WorldOf, names: list[str], calls: int) -> int:
+    table = Table("client", "calls", "at once", "crossed credentials", "crossed cookies", "calls/s")
+    clean = True
+    for name in names:
+        figures = soak(driver(name), world_of(name), calls)
+        clean = clean and figures.clean
+        rate = f"{figures.calls / figures.seconds:,.0f}"
+        counts = map(str, (figures.crossed_credentials, figures.crossed_cookies))
+        table.add_row(figures.client, f"{figures.calls:,}", figures.workers, *counts, rate)
+        console.print(f"{name}: {figures.calls:,} calls in {figures.seconds:,.0f} s")
+    console.print(table)
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""Local HTTP servers on several origins, TLS included, that record every request.
+
+Two hosts and several ports, because clients tell origins apart by less than all of scheme, host and
+port: cookies ignore ports, and some compare the host alone.
+"""
+
+import asyncio
+import json
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+import trustme
+import uvicorn
+
+from passthrough_auth.core import Destination, Destinations
+
+from .model import Arrival
+
+LOOPBACK = "127.0.0.1"
+_START_SECONDS = 30.0
+
+# name -> scheme, host. Only NAMED are destinations.
+ORIGINS = {
+    "named": ("https", "localhost"),
+    "second": ("https", "127.0.0.1"),
+    "plain": ("http", "localhost"),
+    "stranger": ("https", "127.0.0.1"),
+    "neighbour": ("https", "localhost"),
+    "plain-stranger": ("http", "127.0.0.1"),
+    "plain-neighbour": ("http", "localhost"),
+}
+NAMED = ("named", "second", "plain")
+STRANGERS = tuple(name for name in ORIGINS if name not in NAMED)
+
+_Send = Callable[[dict[str, Any]], Awaitable[None]]
+_Receive = Callable[[], Awaitable[Any]]
+
+
+class LocalWorld:
+    """Origins on this machine, what has arrived there, and a certificate that covers them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._arrivals: list[Arrival] = []
+        self._origins: dict[str, str] = {}
+        self.requests_at_strangers = 0
+        self.credentials_at_strangers = 0
+        authority = trustme.CA()
+        self.ca_file = str(directory / "ca.pem")
+        authority.cert_pem.write_to_path(self.ca_file)
+        self.certificate = str(directory / "server.pem")
+        issued = authority.issue_cert(LOOPBACK, "localhost")
+        issued.private_key_and_cert_chain_pem.write_to_path(self.certificate)
+
+    def url(self, origin: str, path: str = "/whoami") -> str:
+        """The URL of a path at an origin, by the origin's name."""
+        return self._origins[origin] + path
+
+    def redirect(self, origin: str, *targets: str, status: int = 302) -> str:
+        """A URL at `origin` that redirects from one target URL to the next."""
+        *before, last = targets
+        for target in reversed(before):
+            # Each but the last is itself one that redirects.
+            last = f"{target}/to/{status}?url={quote(last, safe='')}"
+        return self.url(origin, f"/to/{status}?url={quote(last, safe='')}")
+
+    def root(self, origin: str) -> str:
+        """The origin itself, as it is named to `Destinations`."""
+        return self._origins[origin]
+
+    def destinations(self, **options: Any) -> Destinations:
+        """The named origins, all with these options."""
+        return Destinations(*(Destination(self._origins[name], **options) for name in NAMED))
+
+    def arrivals(self) -> list[Arrival]:
+        """What has arrived since `clear`, in order."""
+        return list(self._arrivals)
+
+    def clear(self) -> None:
+        """Forget what has arrived. The counts of what reached strangers stay."""
+        self._arrivals.clear()
+
+    def record(self, arrival: Arrival) -> None:
+        """Note a request, and whether it took credentials where none may travel."""
+        self._arrivals.append(arrival)
+        if arrival.origin in STRANGERS:
+            self.requests_at_strangers += 1
+            self.credentials_at_strangers += len(arrival.credentials())
+
+
+class HttpWorld(LocalWorld):
+    """HTTP servers, from `start` to `stop`. Use `http_world()`."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._ports: dict[int, str] = {}
+        self._flaky: set[str] = set()
+        self._servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(self) -> None:
+        """Open free ports and serve."""
+        self._serve("https", self.certificate)
+        self._serve("http", None)
+
+    def stop(self) -> None:
+        """Stop serving and close every connection."""
+        for server, _ in self._servers:
+            server.should_exit = True
+        for _, thread in self._servers:
+            thread.join()
+
+    def _serve(self, scheme: str, certificate: str | None) -> None:
+        sockets: list[socket.socket] = []
+        for name, (own_scheme, host) in ORIGINS.items():
+            if own_scheme == scheme:
+                listener = _listener()
+                port: int = listener.getsockname()[1]
+                self._ports[port] = name
+                self._origins[name] = f"{scheme}://{host}:{port}"
+                sockets.append(listener)
+        config = uvicorn.Config(
+            self._app,
+            interface="asgi3",
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=60,  # longer than any client waits to use a connection again
+            timeout_graceful_shutdown=1,
+            ssl_certfile=certificate,
+            ssl_keyfile=certificate,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": sockets}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError(f"the {scheme} servers did not start")
+            time.sleep(0.005)
+        self._servers.append((server, thread))
+
+    async def _app(self, scope: Mapping[str, Any], receive: _Receive, send: _Send) -> None:
+        origin = self._ports[scope["server"][1]]
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        arrival = Arrival(origin, scope["path"], headers, tuple(scope["client"]))
+        self.record(arrival)
+        while (await receive()).get("more_body"):
+            pass
+        query = parse_qs(scope["query_string"].decode("ascii"))
+        await self._answer(arrival, query, send)
+
+    async def _answer(self, arrival: Arrival, query: Mapping[str, list[str]], send: _Send) -> None:
+        # A session as upstream services keep it: whoever sends this cookie later is taken for them.
+        who = arrival.headers.get("authorization", "nobody").replace(" ", "-")
+        cookie = ("set-cookie", f"session=given-to-{who}; Path=/")
+        _, action, *rest = arrival.path.split("/")
+        if action == "to":
+            await _respond(send, int(rest[0]), [cookie, ("location", query["url"][0])])
+            return
+        if action == "slow":
+            await asyncio.sleep(float(rest[0]))
+        status = 200
+        if action == "flaky" and rest[0] not in self._flaky:
+            self._flaky.add(rest[0])
+            status = 503
+        body = json.dumps({"origin": arrival.origin, "headers": arrival.headers}).encode()
+        await _respond(send, status, [cookie, ("content-type", "application/json")], body)
+
+
+@contextmanager
+def http_world() -> Generator[HttpWorld]:
+    """The servers, running."""
+    with tempfile.TemporaryDirectory(prefix="passthrough-auth-clients-") as directory:
+        world = HttpWorld(Path(directory))
+        try:
+            world.start()
+            yield world
+        finally:
+            world.stop()
+
+
+def _listener() -> socket.socket:
+    # Named IPPROTO_TCP, because asyncio sets TCP_NODELAY only on sockets that say they are TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind((LOOPBACK, 0))
+    return listener
+
+
+async def _respond(
+    send: _Send, status: int, headers: Sequence[tuple[str, str]], body: bytes = b""
+) -> None:
+    lines = [(name.encode(), value.encode()) for name, value in headers]
+    lines.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,20 @@
+"""The servers that every client is tried against, started once."""
+
+import pytest
+
+from passthrough_auth.testing.clients import http_world
+
+
+@pytest.fixture(scope="session")
+def world():
+    with http_world() as running:
+        yield running
+        # Over every case of every client that this run tried.
+        assert running.credentials_at_strangers == 0
+
+
+@pytest.fixture(scope="module")
+def fresh_world():
+    """Servers of a test's own, whose count of leaks is its own too."""
+    with http_world() as running:
+        yield running

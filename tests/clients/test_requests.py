@@ -1,0 +1,12 @@
+"""requests: the suite that every client passes, and what is its own."""
+
+import pytest
+
+from passthrough_auth.testing.clients import Bench, cases_for, driver
+
+REQUESTS = driver("requests")
+
+
+@pytest.mark.parametrize("case", cases_for(REQUESTS), ids=str)
+def test_conformance(case, world):
+    case.run(Bench(REQUESTS, world))
