@@ -1,7 +1,17 @@
 """aiohttp: the suite that every client passes, and what is its own."""
 
+import asyncio
+
+import aiohttp
 import pytest
 
+from passthrough_auth.clients.aiohttp import CallerMiddleware, caller_session
+from passthrough_auth.core import (
+    ConfigurationError,
+    DestinationNotAllowed,
+    Destinations,
+    auth_metadata,
+)
 from passthrough_auth.testing.clients import Bench, cases_for, driver
 
 AIOHTTP = driver("aiohttp")
@@ -10,3 +20,147 @@ AIOHTTP = driver("aiohttp")
 @pytest.mark.parametrize("case", cases_for(AIOHTTP), ids=str)
 def test_conformance(case, world):
     case.run(Bench(AIOHTTP, world))
+
+
+# --- Its own --------------------------------------------------------------------------------------
+
+ALICE = ("authorization", "Bearer alice-token")
+
+
+def as_alice():
+    return auth_metadata(ALICE, bindings=())
+
+
+def run(world, use, **options):
+    """Run `use(session)` as Alice with a session for the named origins."""
+
+    async def work():
+        connector = aiohttp.TCPConnector(ssl=world.verify())
+        async with caller_session(world.destinations(), connector=connector, **options) as session:
+            with as_alice():
+                found = await use(session)
+        await asyncio.sleep(0.1)
+        return found
+
+    return asyncio.run(work())
+
+
+@pytest.mark.parametrize("option", ["trust_env", "cookies", "cookie_jar", "auth"])
+def test_an_option_that_leads_around_the_boundary_is_refused(option):
+    with pytest.raises(ConfigurationError, match=option):
+        caller_session(Destinations("https://a.example"), **{option: object()})
+
+
+def test_an_error_shows_no_credential(world):
+    """aiohttp's errors show the headers of the request that they are about."""
+
+    async def use(session):
+        async with session.get(world.url("named", "/flaky/aiohttp-error")) as response:
+            with pytest.raises(aiohttp.ClientResponseError) as caught:
+                response.raise_for_status()
+            return caught.value, response.request_info
+
+    error, info = run(world, use)
+
+    assert ALICE[1] not in repr(error) + repr(info)
+
+
+def test_an_own_header_is_still_shown(world):
+    async def use(session):
+        own = {"Authorization": "Basic own"}
+        async with session.get(world.url("named"), headers=own) as response:
+            return response.request_info
+
+    assert run(world, use).headers["Authorization"] == "Basic own"
+
+
+def test_middlewares_of_the_app_run_before_and_may_call_themselves(world):
+    """One that fetches something with the same session on the way, as token refreshers do."""
+    world.clear()
+
+    async def asks_first(request, handler):
+        if "nested" not in str(request.url):
+            async with request.session.get(world.url("second", "/nested")) as response:
+                await response.read()
+        return await handler(request)
+
+    async def use(session):
+        url = world.redirect("named", world.url("stranger"))
+        async with session.get(url) as response:
+            await response.read()
+
+    run(world, use, middlewares=(asks_first,))
+
+    assert [(each.origin, each.credentials()) for each in world.arrivals()] == [
+        ("second", dict([ALICE])),
+        ("named", dict([ALICE])),
+        ("second", dict([ALICE])),
+        ("stranger", {}),
+    ]
+
+
+def test_middlewares_given_with_a_request_replace_ours_and_nothing_is_attached(world):
+    """That is aiohttp's rule: it is safe, if not what was meant."""
+
+    async def use(session):
+        async with session.get(world.url("named"), middlewares=()) as response:
+            return (await response.json())["headers"]
+
+    assert "authorization" not in run(world, use)
+
+
+def test_traces_of_the_app_are_kept(world):
+    began = []
+    trace = aiohttp.TraceConfig()
+
+    async def on_start(session, context, params):
+        began.append(params.url)
+
+    trace.on_request_start.append(on_start)
+
+    async def use(session):
+        async with session.get(world.url("named")) as response:
+            await response.read()
+
+    run(world, use, trace_configs=[trace])
+
+    assert [str(url) for url in began] == [world.url("named")]
+
+
+def test_the_middleware_alone_refuses_a_redirect_to_an_origin_that_is_not_named(world):
+    """It sees hops, but not which of them begin a call: each has to be named."""
+
+    async def work():
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=world.verify()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(CallerMiddleware(world.destinations()),),
+        ) as session:
+            with as_alice():
+                async with session.get(world.redirect("named", world.url("second"))) as response:
+                    found = (await response.json())["headers"]["authorization"]
+                with pytest.raises(DestinationNotAllowed):
+                    await session.get(world.redirect("named", world.url("stranger")))
+        await asyncio.sleep(0.1)
+        return found
+
+    assert asyncio.run(work()) == ALICE[1]
+
+
+def test_two_sessions_in_one_task_keep_their_calls_apart(world):
+    async def work():
+        connectors = [aiohttp.TCPConnector(ssl=world.verify()) for _ in range(2)]
+        async with (
+            caller_session(world.destinations(), connector=connectors[0]) as outer,
+            caller_session(world.destinations(), connector=connectors[1]) as inner,
+        ):
+            with as_alice():
+                async with (
+                    outer.get(world.url("named")),
+                    inner.get(world.url("second")) as response,
+                ):
+                    found = (await response.json())["headers"]["authorization"]
+        await asyncio.sleep(0.1)
+        return found
+
+    assert asyncio.run(work()) == ALICE[1]

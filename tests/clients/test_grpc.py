@@ -1,9 +1,34 @@
 """gRPC: the cases that every client passes, for each kind of call, and what is its own."""
 
+import asyncio
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import grpc
+import grpc.aio
 import pytest
 
+from passthrough_auth.clients.grpc import (
+    aio_insecure_channel,
+    aio_secure_channel,
+    insecure_channel,
+    secure_channel,
+)
+from passthrough_auth.core import (
+    ConfigurationError,
+    Destination,
+    DestinationNotAllowed,
+    Destinations,
+    Hold,
+    NoCaller,
+    auth_metadata,
+    current_credentials,
+)
 from passthrough_auth.testing.clients import DRIVERS, Bench, cases_for, driver
-from passthrough_auth.testing.clients.grpc_world import grpc_world
+from passthrough_auth.testing.clients.cases import environment
+from passthrough_auth.testing.clients.grpc_world import grpc_world, method
+from passthrough_auth.testing.clients.proxy import recording_proxy
 
 KINDS = [driver(name) for name in DRIVERS if name.startswith("grpc")]
 
@@ -20,3 +45,200 @@ def world():
 )
 def test_conformance(kind, case, world):
     case.run(Bench(kind, world))
+
+
+# --- Its own --------------------------------------------------------------------------------------
+
+ALICE = ("authorization", "Bearer alice-token")
+METHOD = method("unary_unary")
+
+
+def as_alice():
+    return auth_metadata(ALICE, bindings=())
+
+
+def target_of(world, origin):
+    return urlsplit(world.root(origin)).netloc
+
+
+@pytest.fixture
+def trusted(world):
+    return grpc.ssl_channel_credentials(Path(world.ca_file).read_bytes())
+
+
+def seen(channel, **options):
+    answer = channel.unary_unary(METHOD)(b"/whoami", **options)
+    return json.loads(answer)["headers"]
+
+
+def test_call_credentials_of_the_channels_maker_are_why_there_are_interceptors(world, trusted):
+    """What a plugin sees of the context: that of whoever made the channel, on every call."""
+
+    class Plugin(grpc.AuthMetadataPlugin):
+        def __call__(self, context, callback):
+            callback([("authorization", current_credentials().headers()["authorization"])], None)
+
+    def channel_of(name):
+        with auth_metadata(("authorization", f"Bearer {name}"), bindings=()):
+            calling = grpc.metadata_call_credentials(Plugin())
+            both = grpc.composite_channel_credentials(trusted, calling)
+            return grpc.secure_channel(target_of(world, "named"), both)
+
+    with (
+        channel_of("alice") as channel,
+        auth_metadata(("authorization", "Bearer bob"), bindings=()),
+    ):
+        try:
+            found = seen(channel)["authorization"]
+        except grpc.RpcError as error:
+            # Alice's hold has been closed: at best, nobody is found.
+            found = error.details()
+
+    assert found != "Bearer bob"
+
+
+def test_a_channel_made_for_alice_carries_bob_and_nothing(world, trusted):
+    destinations = Destinations(Destination(world.root("named"), on_missing="anonymous"))
+    target = target_of(world, "named")
+    with as_alice():
+        channel = secure_channel(target, trusted, destinations=destinations)
+        assert seen(channel)["authorization"] == ALICE[1]
+    with channel:
+        with auth_metadata(("authorization", "Bearer bob"), bindings=()):
+            assert seen(channel)["authorization"] == "Bearer bob"
+        with Hold(None, "public").active():
+            assert "authorization" not in seen(channel)
+        with pytest.raises(NoCaller):
+            seen(channel)
+
+
+@pytest.mark.parametrize("make", [secure_channel, aio_secure_channel])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "stranger.example:443",
+        "stranger.example",
+        "named.example.evil.example",
+        "named.example:8443",
+        "user@named.example",
+        "unix:/tmp/socket",
+        "unix:named.example",
+        "ipv4:192.0.2.1:443",
+        "xds:///named.example",
+        "dns://192.0.2.53/named.example",
+        "named.example/",
+        "named.example#x",
+        "",
+    ],
+)
+def test_a_channel_to_a_target_that_is_not_named_is_not_made(make, target, trusted):
+    with pytest.raises(DestinationNotAllowed):
+        make(target, trusted, destinations=Destinations("https://named.example"))
+
+
+@pytest.mark.parametrize("prefix", ["", "dns:", "dns:///"])
+def test_a_target_may_name_the_resolver_that_is_used_anyway(prefix, world, trusted):
+    target = prefix + target_of(world, "named")
+    with (
+        secure_channel(target, trusted, destinations=world.destinations()) as channel,
+        as_alice(),
+    ):
+        assert seen(channel)["authorization"] == ALICE[1]
+
+
+def test_a_target_without_a_port_is_on_443(trusted):
+    """As gRPC reads it."""
+    secure_channel("a.example", trusted, destinations=Destinations("https://a.example")).close()
+    with pytest.raises(DestinationNotAllowed):
+        insecure_channel("localhost", destinations=Destinations("http://localhost"))
+    insecure_channel("localhost", destinations=Destinations("http://localhost:443")).close()
+
+
+@pytest.mark.parametrize("make", [insecure_channel, aio_insecure_channel])
+def test_no_insecure_channel_leaves_the_machine_whatever_is_permitted(make):
+    destinations = Destinations(Destination("http://10.0.0.7:50051", plain_http=True))
+
+    with pytest.raises(DestinationNotAllowed, match=r"secure_channel\(...\)"):
+        make("10.0.0.7:50051", destinations=destinations)
+
+
+@pytest.mark.parametrize("make", [secure_channel, aio_secure_channel])
+def test_credentials_that_do_not_encrypt_are_refused(make):
+    import grpc.experimental
+
+    plain = grpc.experimental.insecure_channel_credentials()
+    with pytest.raises(ConfigurationError, match="don't encrypt"):
+        make("a.example:443", plain, destinations=Destinations("https://a.example"))
+
+
+def test_a_proxy_from_the_environment_does_not_see_an_insecure_channel(world):
+    with recording_proxy() as proxy:
+        with (
+            environment(HTTP_PROXY=proxy.url, GRPC_PROXY=proxy.url, NO_PROXY="", NO_GRPC_PROXY=""),
+            insecure_channel(
+                target_of(world, "plain"), destinations=world.destinations()
+            ) as channel,
+            as_alice(),
+        ):
+            assert seen(channel)["authorization"] == ALICE[1]
+
+        assert proxy.seen == []
+
+
+def test_metadata_that_the_app_gives_a_call_is_not_overwritten(world, trusted):
+    with (
+        secure_channel(
+            target_of(world, "named"), trusted, destinations=world.destinations()
+        ) as channel,
+        as_alice(),
+    ):
+        found = seen(channel, metadata=(("authorization", "Basic own"), ("x-other", "1")))
+
+    assert found["authorization"] == "Basic own"
+    assert found["x-other"] == "1"
+
+
+def test_call_credentials_that_the_app_gives_a_call_are_not_joined_by_the_callers(world, trusted):
+    with (
+        secure_channel(
+            target_of(world, "named"), trusted, destinations=world.destinations()
+        ) as channel,
+        as_alice(),
+    ):
+        found = seen(channel, credentials=grpc.access_token_call_credentials("own"))
+
+    assert found["authorization"] == "Bearer own"
+
+
+def test_options_and_compression_reach_the_channel(world, trusted):
+    with (
+        secure_channel(
+            target_of(world, "named"),
+            trusted,
+            destinations=world.destinations(),
+            options=[("grpc.primary_user_agent", "an-app")],
+            compression=grpc.Compression.Gzip,
+        ) as channel,
+        as_alice(),
+    ):
+        assert seen(channel)["user-agent"].startswith("an-app")
+
+
+def test_interceptors_of_the_app_run_first(world, trusted):
+    class Own(grpc.aio.UnaryUnaryClientInterceptor):
+        async def intercept_unary_unary(self, continuation, client_call_details, request):
+            details = client_call_details
+            metadata = grpc.aio.Metadata(("authorization", "Basic own"))
+            return await continuation(details._replace(metadata=metadata), request)
+
+    async def work():
+        async with aio_secure_channel(
+            target_of(world, "named"),
+            trusted,
+            destinations=world.destinations(),
+            interceptors=[Own()],
+        ) as channel:
+            with as_alice():
+                return await channel.unary_unary(METHOD)(b"/whoami")
+
+    assert json.loads(asyncio.run(work()))["headers"]["authorization"] == "Basic own"

@@ -1,7 +1,15 @@
 """httpx and httpx2: the suite that every client passes, and what is their own."""
 
+import asyncio
+import json
+
+import httpx
+import httpx2
 import pytest
 
+from passthrough_auth.clients import httpx as our_httpx
+from passthrough_auth.clients import httpx2 as our_httpx2
+from passthrough_auth.core import ConfigurationError, Destinations, auth_metadata
 from passthrough_auth.testing.clients import Bench, cases_for, driver
 
 DRIVERS = [driver(name) for name in ("httpx", "httpx-async", "httpx2", "httpx2-async")]
@@ -14,3 +22,140 @@ DRIVERS = [driver(name) for name in ("httpx", "httpx-async", "httpx2", "httpx2-a
 )
 def test_conformance(client, case, world):
     case.run(Bench(client, world))
+
+
+# --- Their own ------------------------------------------------------------------------------------
+
+ALICE = ("authorization", "Bearer alice-token")
+
+
+def as_alice():
+    return auth_metadata(ALICE, bindings=())
+
+
+BOTH = pytest.mark.parametrize(
+    ("library", "ours"), [(httpx, our_httpx), (httpx2, our_httpx2)], ids=["httpx", "httpx2"]
+)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "option",
+    [{"mounts": {}}, {"trust_env": True}, {"cookies": {"a": "b"}}, {"auth": ("app", "password")}],
+    ids=lambda option: next(iter(option)),
+)
+def test_an_option_that_leads_around_the_boundary_is_refused(library, ours, option):
+    destinations = Destinations("https://a.example")
+
+    for make in (ours.caller_client, ours.async_caller_client):
+        with pytest.raises(ConfigurationError, match=next(iter(option))):
+            make(destinations, **option)
+
+
+@BOTH
+def test_a_client_of_the_apps_own_keeps_no_cookies_through_the_transport(library, ours, world):
+    """Its jar is shared by all callers, so Set-Cookie doesn't reach it."""
+    inner = library.HTTPTransport(verify=world.verify())
+    transport = ours.CallerTransport(world.destinations(), inner)
+    with library.Client(transport=transport) as client:
+        for _ in range(2):
+            with as_alice():
+                response = client.get(world.url("named"))
+
+    assert "cookie" not in response.json()["headers"]
+    assert "set-cookie" not in response.headers
+
+
+@BOTH
+def test_the_same_for_an_asynchronous_client(library, ours, world):
+    async def call():
+        inner = library.AsyncHTTPTransport(verify=world.verify())
+        transport = ours.AsyncCallerTransport(world.destinations(), inner)
+        async with library.AsyncClient(transport=transport) as client:
+            with as_alice():
+                await client.get(world.url("named"))
+                return await client.get(world.url("named"))
+
+    response = asyncio.run(call())
+
+    assert "cookie" not in response.json()["headers"]
+    assert response.json()["headers"]["authorization"] == ALICE[1]
+
+
+@BOTH
+def test_a_transport_alone_makes_one_of_its_own(library, ours):
+    ours.CallerTransport(Destinations("https://a.example")).close()
+    asyncio.run(ours.AsyncCallerTransport(Destinations("https://a.example")).aclose())
+
+
+@BOTH
+def test_a_cookie_cannot_be_put_on_the_client(library, ours):
+    with (
+        ours.caller_client(Destinations("https://a.example")) as client,
+        pytest.raises(ConfigurationError, match="keeps no cookies"),
+    ):
+        client.cookies.set("session", "planted-value")
+
+
+@BOTH
+def test_what_the_app_can_see_of_a_request_holds_no_credential(library, ours, world):
+    """Responses and errors show the request: logs and error reports take it from there."""
+    with ours.caller_client(
+        world.destinations(), verify=world.verify(), follow_redirects=True
+    ) as client:
+        with as_alice():
+            response = client.get(world.redirect("named", world.url("second")))
+        for each in (*response.history, response):
+            assert "authorization" not in each.request.headers
+            assert ALICE[1] not in repr(each.request.extensions)
+
+
+@BOTH
+def test_a_redirect_followed_by_hand_is_a_hop_of_the_same_call(library, ours, world):
+    world.clear()
+    pairs = (ALICE, ("x-team-token", "alice-team"))
+    with (
+        ours.caller_client(world.destinations(), verify=world.verify()) as client,
+        auth_metadata(*pairs, bindings=()),
+    ):
+        url = world.redirect("named", world.url("stranger"))
+        response = client.get(url, headers={"x-team-token": "app-own"})
+        client.send(response.next_request)
+
+    assert [each.credentials() for each in world.arrivals()][-1] == {}
+
+
+@BOTH
+def test_a_request_sent_again_is_sent_as_whoever_sends_it(library, ours, world):
+    """A request made once and sent for two callers."""
+    with ours.caller_client(world.destinations(), verify=world.verify()) as client:
+        request = client.build_request("GET", world.url("named"))
+        seen = []
+        for name in ("alice", "bob"):
+            with auth_metadata(("authorization", f"Bearer {name}"), bindings=()):
+                seen.append(client.send(request).json()["headers"]["authorization"])
+
+    assert seen == ["Bearer alice", "Bearer bob"]
+
+
+@BOTH
+def test_the_librarys_own_retries_carry_the_caller(library, ours, world):
+    with (
+        ours.caller_client(world.destinations(), verify=world.verify(), retries=2) as client,
+        as_alice(),
+    ):
+        response = client.get(world.url("named"))
+
+    assert response.json()["headers"]["authorization"] == ALICE[1]
+
+
+@BOTH
+def test_a_streamed_body_is_sent_and_a_streamed_answer_read(library, ours, world):
+    with (
+        ours.caller_client(world.destinations(), verify=world.verify()) as client,
+        as_alice(),
+        client.stream("POST", world.url("named"), content=iter([b"a", b"b"])) as response,
+    ):
+        body = b"".join(response.iter_bytes())
+
+    assert json.loads(body)["headers"]["authorization"] == ALICE[1]

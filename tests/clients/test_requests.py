@@ -1,7 +1,12 @@
 """requests: the suite that every client passes, and what is its own."""
 
 import pytest
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPDigestAuth
+from urllib3.util import Retry
 
+from passthrough_auth.clients.requests import CallerSession
+from passthrough_auth.core import ConfigurationError, DestinationNotAllowed, auth_metadata
 from passthrough_auth.testing.clients import Bench, cases_for, driver
 
 REQUESTS = driver("requests")
@@ -10,3 +15,87 @@ REQUESTS = driver("requests")
 @pytest.mark.parametrize("case", cases_for(REQUESTS), ids=str)
 def test_conformance(case, world):
     case.run(Bench(REQUESTS, world))
+
+
+# --- Its own --------------------------------------------------------------------------------------
+
+ALICE = ("authorization", "Bearer alice-token")
+
+
+def as_alice():
+    return auth_metadata(ALICE, bindings=())
+
+
+@pytest.fixture
+def session(world):
+    with CallerSession(world.destinations()) as session:
+        session.verify = world.ca_file
+        yield session
+
+
+def test_an_adapter_that_the_app_mounts_carries_the_caller_on_its_retries(session, world):
+    world.clear()
+    again = Retry(total=2, status_forcelist=[503], backoff_factor=0)
+    session.mount("https://", HTTPAdapter(max_retries=again))
+    with as_alice():
+        response = session.get(world.url("named", "/flaky/requests-retry"))
+
+    assert response.status_code == 200
+    assert [each.credentials() for each in world.arrivals()] == [dict([ALICE])] * 2
+
+
+def test_what_the_app_can_see_of_a_request_holds_no_credential(session, world):
+    with as_alice():
+        response = session.get(world.redirect("named", world.url("second")))
+
+    for each in (*response.history, response):
+        assert "authorization" not in each.request.headers
+
+
+def test_a_redirect_followed_by_hand_is_a_call_of_its_own(session, world):
+    """`Response.next` is a request like any other, and an origin that isn't named is refused."""
+    with as_alice():
+        response = session.get(
+            world.redirect("named", world.url("stranger")), allow_redirects=False
+        )
+        with pytest.raises(DestinationNotAllowed):
+            session.send(response.next)
+
+
+def test_digest_authentication_of_the_apps_own_is_not_overwritten(session, world):
+    """It repeats the request by itself, through the adapter of the response."""
+    with as_alice():
+        response = session.get(world.url("named"), auth=HTTPDigestAuth("app", "password"))
+
+    assert response.json()["headers"]["authorization"] == ALICE[1]
+
+
+def test_an_own_basic_authentication_is_not_overwritten(session, world):
+    with as_alice():
+        response = session.get(world.url("named"), auth=("app", "password"))
+
+    assert response.json()["headers"]["authorization"].startswith("Basic ")
+
+
+def test_a_cookie_cannot_be_put_on_the_session(session):
+    with pytest.raises(ConfigurationError, match="keeps no cookies"):
+        session.cookies.set("session", "planted-value")
+
+
+def test_a_cookie_given_with_a_request_is_sent(session, world):
+    with as_alice():
+        response = session.get(world.url("named"), cookies={"app": "own"})
+
+    assert response.json()["headers"]["cookie"] == "app=own"
+
+
+def test_closing_the_session_closes_what_it_mounted(world):
+    with CallerSession(world.destinations()) as session:
+        session.get_adapter("https://a.example").close()
+
+
+def test_a_body_produced_in_pieces_is_sent(session, world):
+    with as_alice():
+        response = session.post(world.url("named"), data=iter([b"a", b"b"]))
+
+    assert response.json()["headers"]["authorization"] == ALICE[1]

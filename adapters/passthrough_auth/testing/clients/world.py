@@ -7,6 +7,7 @@ port: cookies ignore ports, and some compare the host alone.
 import asyncio
 import json
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -81,6 +82,10 @@ class LocalWorld:
     def arrivals(self) -> list[Arrival]:
         """What has arrived since `clear`, in order."""
         return list(self._arrivals)
+
+    def verify(self) -> ssl.SSLContext:
+        """What trusts these servers, and no others."""
+        return ssl.create_default_context(cafile=self.ca_file)
 
     def clear(self) -> None:
         """Forget what has arrived. The counts of what reached strangers stay."""
