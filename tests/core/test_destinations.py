@@ -1,5 +1,7 @@
 """Credentials travel to the origins that are named, in the form that is named, and nowhere else."""
 
+import time
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +19,9 @@ from passthrough_auth.core import (
     NoCaller,
     Trail,
     auth_metadata,
+    current_credentials,
     origin_of,
+    snapshot,
 )
 
 ALICE = ("authorization", "Bearer alice-token")
@@ -481,6 +485,73 @@ def test_texts_show_origins_and_names_only():
             "<Destination https://*.b.example>",
         ]
         assert repr(hop) == str(hop) == "<Hop to https://a.example:8443 adding ['authorization']>"
+
+
+# --- Narrowed snapshots ---------------------------------------------------------------------------
+
+
+def test_a_narrowed_snapshot_is_for_its_destinations_only():
+    client = Destinations("https://a.example", "https://*.b.example", "https://c.example")
+    narrow = Destinations("https://a.example", "https://x.b.example")
+    with as_alice():
+        caller = snapshot(destinations=narrow)
+
+    with caller.active():
+        assert client.headers_for("https://a.example/") == dict([ALICE])
+        assert client.headers_for("https://x.b.example/") == dict([ALICE])
+        for url in ("https://c.example", "https://y.b.example"):
+            with pytest.raises(DestinationNotAllowed, match=r"snapshot\(destinations=...\)"):
+                client.headers_for(url)
+
+
+def test_a_narrowed_snapshot_gives_its_credentials_in_no_other_way():
+    given = []
+
+    @contextmanager
+    def binding(credentials):
+        given.append(credentials)
+        yield
+
+    with auth_metadata(ALICE, bindings=[binding]):
+        caller = snapshot(destinations=Destinations("https://a.example"))
+
+    with caller.active():
+        for ask in (current_credentials, snapshot):
+            with pytest.raises(NoCaller, match="headers_for") as caught:
+                ask()
+            assert caught.value.reason == "narrowed"
+    assert [len(each) for each in given] == [1, 0]
+    assert "alice-token" not in repr(caller)
+
+
+def test_what_a_narrowed_caller_has_is_confined_too():
+    destinations = Destinations("https://a.example")
+    with as_alice(("x-of-the-caller", "t")):
+        caller = snapshot(destinations=destinations)
+
+    with caller.active():
+        assert "x-of-the-caller" in destinations.confined_headers()
+
+
+@pytest.mark.parametrize("end", ["close", "expire"])
+def test_a_narrowed_snapshot_ends_like_any_other(end):
+    destinations = Destinations("https://a.example")
+    with as_alice():
+        caller = snapshot(destinations=destinations, expires_in=0.05)
+    with caller.active():
+        if end == "close":
+            caller.close()
+        else:
+            time.sleep(0.06)
+        with pytest.raises(NoCaller) as caught:
+            destinations.headers_for("https://a.example/")
+
+    assert caught.value.reason == {"close": "ended", "expire": "expired"}[end]
+
+
+def test_a_snapshot_is_narrowed_by_destinations_only():
+    with as_alice(), pytest.raises(ConfigurationError, match=r"Destinations\('https://...'\)"):
+        snapshot(destinations="https://a.example")
 
 
 # --- Properties -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from .bindings import Binding, Bindings
 from .credentials import NOBODY, Credentials
 from .errors import Absence, MalformedCredential, NoCaller
 from .extraction import check_name, check_value
+from .origin import Origin
 
 _current: ContextVar["Hold | None"] = ContextVar("passthrough_auth_hold", default=None)
 
@@ -64,6 +65,14 @@ class Hold:
         if credentials is None:
             raise NoCaller(self._absence)
         return credentials
+
+    def credentials_for(self, origin: Origin) -> Credentials:  # noqa: ARG002 - a narrowed one asks
+        """The caller's credentials for a call to this origin. For destinations."""
+        return self.credentials()
+
+    def credential_names(self) -> Iterable[str]:
+        """The lower-case names of what the caller has, if there is a caller."""
+        return (self._credentials or NOBODY).headers()
 
     def active(self) -> "_Active":
         """A context manager that makes this hold the current one, and enters its bindings."""

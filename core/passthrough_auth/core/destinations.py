@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple, cast, final
 
-from .context import current_credentials, current_hold
+from .context import current_hold
 from .credentials import Credentials
 from .errors import (
     Absence,
@@ -99,14 +99,15 @@ class Destination:
             )
         self.on_missing = on_missing
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, origin: Origin) -> dict[str, str]:
         """What the current caller's request to it carries, by lower-case header name.
 
-        Raises `NoCaller`, `CredentialMissing` or `MalformedCredential`.
+        `origin` is the one called, which a wildcard stands for. Raises what
+        `Destinations.headers_for` raises.
         """
         if self._lines == ():
             return {}
-        credentials = self._credentials()
+        credentials = self._credentials(origin)
         if credentials is None:
             return {}
         if self._lines is None:
@@ -118,9 +119,12 @@ class Destination:
         lines = self._lines or ()
         return frozenset(name for line in lines for name in (line.inbound, line.name))
 
-    def _credentials(self) -> Credentials | None:
+    def _credentials(self, origin: Origin) -> Credentials | None:
+        hold = current_hold()
+        if hold is None:
+            raise NoCaller("outside")
         try:
-            return current_credentials()
+            return hold.credentials_for(origin)
         except NoCaller as absent:
             if self.on_missing == "anonymous" and absent.reason in _ON_PURPOSE:
                 return None
@@ -218,11 +222,16 @@ class Destinations:
         no caller, `CredentialMissing` and `MalformedCredential` where what the caller sent doesn't
         make what is to be sent.
         """
-        return self._named(origin_of(url)).headers()
+        origin = origin_of(url)
+        return self._named(origin).headers(cast("Origin", origin))
 
     def check(self, url: str) -> None:
         """Raise `DestinationNotAllowed` unless the URL's origin is named. Needs no caller."""
         self._named(origin_of(url))
+
+    def names(self, origin: Origin) -> bool:
+        """Whether credentials may travel to this origin."""
+        return self._find(origin) is not None
 
     def hop(self, url: str, trail: Trail | None = None) -> Hop:
         """What the next hop of a call carries. For clients; `trail` is that of the hop before.
@@ -234,12 +243,14 @@ class Destinations:
         origin = origin_of(url)
         if trail is None:
             destination = self._named(origin)
-            return Hop(frozenset(), destination.headers(), Trail(cast("Origin", origin)))
+            trail = Trail(cast("Origin", origin))
+            return Hop(frozenset(), destination.headers(trail.origin), trail)
         if origin == trail.origin and not trail.strayed:
-            return Hop(frozenset(), self._named(origin).headers(), trail)
+            return Hop(frozenset(), self._named(origin).headers(trail.origin), trail)
         stray = trail._replace(strayed=True)
         found = None if origin is None else self._find(origin)
-        return Hop(self.confined_headers(), {} if found is None else found.headers(), stray)
+        added = {} if origin is None or found is None else found.headers(origin)
+        return Hop(self.confined_headers(), added, stray)
 
     def confined_headers(self) -> frozenset[str]:
         """The lower-case names of headers that may not reach an origin that is not named.
@@ -247,8 +258,7 @@ class Destinations:
         They are Authorization, Cookie, all that a destination is sent, and all the caller has.
         """
         hold = current_hold()
-        held = Credentials() if hold is None else hold.bound_credentials()
-        return self._confined.union(held.headers())
+        return self._confined if hold is None else self._confined.union(hold.credential_names())
 
     def refuse_plain_proxy(self, url: str) -> None:
         """Raise for a hop over plain http through a proxy, which would read what it carries."""

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-Absence = Literal["outside", "undecided", "public", "preflight", "refused", "ended", "expired"]
+Absence = Literal[
+    "outside", "undecided", "public", "preflight", "refused", "ended", "expired", "narrowed"
+]
 """Why there is no caller to be had: `NoCaller.reason`."""
 
 _ABSENCES: dict[Absence, str] = {
@@ -21,6 +23,10 @@ _ABSENCES: dict[Absence, str] = {
     "ended": (
         "The request that this code belongs to has ended. Work that may outlive its request "
         "takes the caller along with snapshot()."
+    ),
+    "narrowed": (
+        "The snapshot that this work was given is for calls to its destinations only. Make them "
+        "with a client of passthrough_auth.clients, or ask destinations.headers_for(url)."
     ),
     "expired": "The snapshot that this work was given has expired; see snapshot(expires_in=...).",
 }
