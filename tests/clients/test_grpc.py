@@ -121,7 +121,7 @@ def test_a_channel_made_for_alice_carries_bob_and_nothing(world, trusted):
         "named.example.evil.example",
         "named.example:8443",
         "user@named.example",
-        "unix:/tmp/socket",
+        "unix:/run/socket",
         "unix:named.example",
         "ipv4:192.0.2.1:443",
         "xds:///named.example",

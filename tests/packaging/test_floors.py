@@ -7,7 +7,7 @@ import pytest
 
 FLOORS = {
     "testenv:py311-lowest": ("django", "fastapi", "flask"),
-    "testenv:py311-clients-lowest": ("aiohttp", "grpc", "httpx", "requests"),
+    "testenv:py311-clients-lowest": ("aiohttp", "grpc", "httpx", "httpx2", "requests"),
     "testenv:py311-flyte-lowest": ("flyte",),
 }
 
