@@ -2,7 +2,10 @@
 
 import pytest
 
-from passthrough_auth.testing.clients import http_world
+# So that a failed case shows what arrived.
+pytest.register_assert_rewrite("passthrough_auth.testing.clients.cases")
+
+from passthrough_auth.testing.clients import http_world  # noqa: E402 - after the line above
 
 
 @pytest.fixture(scope="session")

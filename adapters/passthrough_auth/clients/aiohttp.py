@@ -76,26 +76,30 @@ class CallerMiddleware:
 
 
 class _Call:
-    """One call of a session: the trail of its hops, and the Authorization it began with."""
+    """One call of a session: the trail of its hops, and what it began with."""
 
-    __slots__ = ("_authorization", "session", "trail")
+    __slots__ = ("_authorization", "_cookie", "session", "trail")
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self.trail: Trail | None = None
         self._authorization: str | None = None
+        self._cookie: str | None = None
 
     def url_of(self, request: aiohttp.ClientRequest) -> str:
         """The URL of this hop, or "" if its Location brought a user name and password along.
 
-        aiohttp has then taken them off the URL, and made an Authorization header of them.
+        aiohttp has then taken them off the URL, and made an Authorization header of them. It also
+        adds, in some releases, the cookies of the response before, without a jar: they are dropped.
         """
         authorization = request.headers.get("authorization")
+        cookie = request.headers.get("cookie")
         if self.trail is None:
-            self._authorization = authorization
-        elif authorization not in (None, self._authorization):
-            return ""
-        return str(request.url)
+            self._authorization, self._cookie = authorization, cookie
+            return str(request.url)
+        if cookie != self._cookie:
+            request.headers.popall("cookie", None)
+        return str(request.url) if authorization in (None, self._authorization) else ""
 
 
 _call: ContextVar[_Call | None] = ContextVar("passthrough_auth_aiohttp_call", default=None)
