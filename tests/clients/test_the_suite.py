@@ -115,6 +115,7 @@ def test_the_command_prints_the_matrix_and_its_counts(capsys):
     assert main(["--client", "requests"]) == 0
 
     printed = capsys.readouterr().out
+    assert "1 of 1" in printed
     assert "1 clients" in printed
     assert ", 0 failed" in printed
     assert "with 0 credential headers" in printed

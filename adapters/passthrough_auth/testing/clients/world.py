@@ -171,7 +171,7 @@ class HttpWorld(LocalWorld):
         who = arrival.headers.get("authorization", "nobody").replace(" ", "-")
         cookie = ("set-cookie", f"session=given-to-{who}; Path=/")
         _, action, *rest = arrival.path.split("/")
-        if action == "to":
+        if action == "to" and rest[0].isdigit():  # some clients mangle where they are led
             await _respond(send, int(rest[0]), [cookie, ("location", query["url"][0])])
             return
         if action == "slow":
