@@ -7,8 +7,9 @@ A new adapter proves itself with a `Column` that builds the conformance app, and
         assert run(COLUMN, case) is None
 """
 
+from . import handlers
 from .column import Column, with_prefixes
 from .inprocess import run
 from .model import Case, Feature
 
-__all__ = ["Case", "Column", "Feature", "run", "with_prefixes"]
+__all__ = ["Case", "Column", "Feature", "handlers", "run", "with_prefixes"]

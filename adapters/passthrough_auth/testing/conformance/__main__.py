@@ -5,8 +5,9 @@ import logging
 import click
 from rich.console import Console
 
-from ..servers import SERVERS
-from .matrix import IN_PROCESS, all_columns, places, run_in_process, run_on, show, summarise
+from passthrough_auth.testing.servers import SERVERS
+
+from .matrix import IN_PROCESS, Result, all_columns, places, run_in_process, run_on, show, summarise
 
 _PLACES = [IN_PROCESS, *(server.name for server in SERVERS)]
 
@@ -29,7 +30,7 @@ def main(names: tuple[str, ...], only: str | None, brief: bool) -> None:
     logging.getLogger().setLevel(logging.CRITICAL)  # cases provoke what is worth a log elsewhere
     console = Console(width=None if brief else 160)
     columns = [c for c in all_columns() if only is None or only.lower() in c.name.lower()]
-    results = []
+    results: list[Result] = []
     for place in places(names):
         name = IN_PROCESS if place is None else place.name
         with console.status(f"{name} ..."):

@@ -126,8 +126,8 @@ def _path_cases() -> Iterable[Case]:
             "A string rule is exact, and no rule matches a path that could be read in two ways.",
             (Call(target), refused()),
             server_may_refuse=True,
-            # Starlette's own Mount has no match for it, so it never gets to us.
-            mountable=target != b"/heal%0Ath",
+            # Starlette's own Mount has no match for a line feed; what is in front stays in front.
+            mountable=target not in (b"/heal%0Ath", b"//public/x"),
         )
     yield _case(
         "protected path: absolute-form target",
@@ -377,7 +377,7 @@ def _answer_cases() -> Iterable[Case]:
             "refused: nothing is echoed",
             "The response never echoes a value.",
             (
-                Call(b"/whoami?q=s3cret", _authorization(b"s3cret") + ((b"X-Any", b"s3cret"),)),
+                Call(b"/whoami?q=s3cret", (*_authorization(b"s3cret"), (b"X-Any", b"s3cret"))),
                 both(refused("malformed"), without("s3cret")),
             ),
         ),
@@ -480,7 +480,7 @@ _CROSS_SITE = {
     "the opaque Origin": _from(b"null"),
     "an Origin that begins alike": _from(b"https://app.example.com.evil.example"),
     "an Origin with a user": _from(b"https://app.example.com@evil.example"),
-    "two Origins": _from(b"https://app.example.com") + ((b"Origin", b"https://evil.example"),),
+    "two Origins": (*_from(b"https://app.example.com"), (b"Origin", b"https://evil.example")),
 }
 
 

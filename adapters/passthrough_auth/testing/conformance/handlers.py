@@ -130,7 +130,7 @@ def recorded(key: str) -> Answer:
 async def arecorded(key: str) -> Answer:
     """The same, without blocking the event loop."""
     deadline = time.monotonic() + PATIENCE
-    while key not in _recorded and time.monotonic() < deadline:
+    while key not in _recorded and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread may
         await asyncio.sleep(_POLL)
     return _recorded.get(key, {"caller": None, "absence": "nothing was recorded"})
 
@@ -163,7 +163,7 @@ async def aoutlive(key: str) -> Answer:
 
 async def _anote_the_end(key: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while whoami()["caller"] is not None and time.monotonic() < deadline:
+    while whoami()["caller"] is not None and time.monotonic() < deadline:  # noqa: ASYNC110 - the end has no event
         await asyncio.sleep(_POLL)
     record(key)
 

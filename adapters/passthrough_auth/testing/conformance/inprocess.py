@@ -9,7 +9,7 @@ import io
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from contextvars import copy_context
 from typing import Any, TypeVar
@@ -231,7 +231,7 @@ class _Closable:
 
 
 @contextmanager
-def _closed_elsewhere(body: Any) -> Iterator[None]:
+def _closed_elsewhere(body: Any) -> Generator[None]:
     """Close the body from another thread, as some servers do for a client that has left."""
     try:
         yield

@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from ..servers import SERVERS, Server
+from passthrough_auth.testing.servers import SERVERS, Server
+
 from . import inprocess, sockets
 from .column import Column
 from .model import Case
 from .serving import shipped
-from .sockets import Kind, Verdict, serving_columns
+from .sockets import KINDS, Kind, Verdict, serving_columns
 
 IN_PROCESS = "in process"
 
@@ -75,14 +76,16 @@ def places(names: Sequence[str]) -> list[Server | None]:
 def show(console: Console, place: str, results: Sequence[Result]) -> None:
     """Print one place's table, cases by columns, and what failed in it."""
     columns = list(dict.fromkeys(result.column.name for result in results))
-    marks = {(result.case.name, result.column.name): result.verdict.kind for result in results}
+    marks: dict[tuple[str, str], Kind] = {
+        (result.case.name, result.column.name): result.verdict.kind for result in results
+    }
     table = Table(title=f"{place}: cases by columns", caption=_LEGEND)
     table.add_column("case", no_wrap=True)
     for number, _ in enumerate(columns, 1):
         table.add_column(str(number), justify="center")
     for case in dict.fromkeys(result.case.name for result in results):
         kinds = (marks.get((case, column)) for column in columns)
-        table.add_row(case, *("·" if kind is None else _MARKS[kind] for kind in kinds))
+        table.add_row(case, *(_MARKS[kind] if kind else "·" for kind in kinds))
     console.print(table)
     for number, column in enumerate(columns, 1):
         console.print(f"  {number}  {column}")
@@ -97,8 +100,9 @@ def show(console: Console, place: str, results: Sequence[Result]) -> None:
 def summarise(console: Console, results: Sequence[Result]) -> bool:
     """Print the counts by place; return whether nothing failed."""
     table = Table(title="Conformance")
-    for heading in ("where", "columns", "cases", "outcomes", *_MARKS):
-        table.add_column(heading, justify="left" if heading == "where" else "right")
+    for heading in ("where", "columns", "cases", "outcomes", *KINDS):
+        justify: JustifyMethod = "left" if heading == "where" else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
     for place in dict.fromkeys(result.place for result in results):
         table.add_row(place, *_counts([each for each in results if each.place == place]))
     table.add_section()
@@ -111,4 +115,6 @@ def _counts(results: Sequence[Result]) -> list[str]:
     kinds = Counter(result.verdict.kind for result in results)
     columns = len({result.column.name for result in results})
     cases = len({result.case.name for result in results})
-    return [str(number) for number in (columns, cases, len(results), *(kinds[k] for k in _MARKS))]
+    return [
+        str(number) for number in (columns, cases, len(results), *(kinds[kind] for kind in KINDS))
+    ]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, cast
 
 Feature = Literal["websocket", "async", "sync-stream", "async-stream", "background"]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
@@ -97,7 +97,7 @@ def body(**expected: object) -> Check:
 
     def check(answer: Answer) -> str | None:
         found = _parsed(answer.body)
-        if not isinstance(found, Mapping):
+        if found is None:
             return f"the body is {answer.body[:200]!r}, not a JSON object"
         wrong = {key: found.get(key) for key in expected if found.get(key) != expected[key]}
         return f"the body holds {wrong}, not {expected}" if wrong else None
@@ -173,8 +173,9 @@ def cross_site() -> Check:
 
 
 def closed_or_refused(expected: int) -> Check:
-    """A WebSocket handshake that was not accepted: that status, or a plain 403 where the server
-    has no way to send it.
+    """A WebSocket handshake that was not accepted.
+
+    With that status, or a plain 403 where the server has no way to send it.
     """
 
     def check(answer: Answer) -> str | None:
@@ -185,12 +186,13 @@ def closed_or_refused(expected: int) -> Check:
     return check
 
 
-def _parsed(text: bytes) -> Any:
+def _parsed(text: bytes) -> dict[str, object] | None:
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except ValueError:
         return None
+    return cast("dict[str, object]", found) if isinstance(found, dict) else None
 
 
-def _holds(found: Any, expected: Mapping[str, object]) -> bool:
-    return isinstance(found, Mapping) and all(found.get(key) == expected[key] for key in expected)
+def _holds(found: dict[str, object] | None, expected: Mapping[str, object]) -> bool:
+    return found is not None and all(found.get(key) == expected[key] for key in expected)

@@ -1,6 +1,6 @@
 """The conformance app on Django: WSGI, ASGI, and ASGI beside a middleware that is sync only."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import django
@@ -13,9 +13,9 @@ from django.test.utils import override_settings
 from django.urls import re_path
 
 from passthrough_auth.core import GateOptions
-
-from .. import handlers
-from ..column import Column
+from passthrough_auth.testing.conformance import handlers
+from passthrough_auth.testing.conformance.column import Column
+from passthrough_auth.testing.conformance.model import Feature
 
 _OURS = "passthrough_auth.frameworks.django.PassthroughAuthMiddleware"
 _HERE = __name__
@@ -29,14 +29,16 @@ class Outside:
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        # asgiref's version is the one that Django asks, on every Python.
+        self.is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]
+        if self.is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
         # One process serves both interfaces, whose apps differ in more than the handler.
         if isinstance(request, ASGIRequest):
-            request.urlconf = AsyncUrls  # type: ignore[assignment]  # anything with urlpatterns
-        if iscoroutinefunction(self):
+            setattr(request, "urlconf", AsyncUrls)  # noqa: B010 - typed as a name, but may be this
+        if self.is_async:
             return self._acall(request)
         return self._decorated(request, self.get_response(request))
 
@@ -75,21 +77,29 @@ def sync_only(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
 
 
 def _sync(answer: Callable[..., Any]) -> Callable[..., HttpResponse]:
-    return lambda request, **parts: JsonResponse(answer(**parts))
+
+    def view(request: HttpRequest, **parts: str) -> HttpResponse:
+        return JsonResponse(answer(**parts))
+
+    return view
 
 
-def _async(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[HttpResponse]]:
+def _async(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     async def view(request: HttpRequest, **parts: str) -> HttpResponse:
         return JsonResponse(await answer(**parts))
 
     return view
 
 
-def _streaming(body: Callable[[], Iterable[bytes]]) -> Callable[..., StreamingHttpResponse]:
-    return lambda request: StreamingHttpResponse(body())
+def _streaming(body: Callable[[], Iterator[bytes]]) -> Callable[..., StreamingHttpResponse]:
+
+    def view(request: HttpRequest) -> StreamingHttpResponse:
+        return StreamingHttpResponse(body())
+
+    return view
 
 
-def _astreaming(body: Callable[[], AsyncIterator[bytes]]) -> Callable[..., Awaitable[Any]]:
+def _astreaming(body: Callable[[], AsyncIterator[bytes]]) -> Callable[..., Any]:
     async def view(request: HttpRequest) -> StreamingHttpResponse:
         return StreamingHttpResponse(body())
 
@@ -100,12 +110,12 @@ def _upload(request: HttpRequest) -> HttpResponse:
     return JsonResponse(handlers.uploaded(request.body))
 
 
-def _outlive_stream(request: HttpRequest, key: str) -> HttpResponse:
+def _outlive_stream(request: HttpRequest, key: str) -> StreamingHttpResponse:
     handlers.outlive(key)
     return StreamingHttpResponse(handlers.stream())
 
 
-async def _aoutlive_stream(request: HttpRequest, key: str) -> HttpResponse:
+async def _aoutlive_stream(request: HttpRequest, key: str) -> StreamingHttpResponse:
     await handlers.aoutlive(key)
     return StreamingHttpResponse(handlers.astream())
 
@@ -179,14 +189,14 @@ def _build(options: GateOptions, handler: Callable[[], Any], middleware: list[st
 
 # Django's own middleware sets Content-Length, without which waitress ends the connection.
 _COMMON = "django.middleware.common.CommonMiddleware"
-_ALONE = [_COMMON, f"{_HERE}.Outside", _OURS, f"{_HERE}.Inside"]
+_ALONE = [f"{_HERE}.Outside", _OURS, f"{_HERE}.Inside", _COMMON]
 _BESIDE_SYNC_ONLY = [
-    _COMMON,
     f"{_HERE}.Outside",
     f"{_HERE}.sync_only",
     _OURS,
     f"{_HERE}.sync_only",
     f"{_HERE}.Inside",
+    _COMMON,
 ]
 
 
@@ -205,7 +215,7 @@ def asgi_beside_sync(options: GateOptions) -> Any:
     return _build(options, ASGIHandler, _BESIDE_SYNC_ONLY)
 
 
-_ASGI_FEATURES = frozenset({"async", "sync-stream", "async-stream"})
+_ASGI_FEATURES: frozenset[Feature] = frozenset({"async", "sync-stream", "async-stream"})
 
 COLUMNS = (
     Column("Django, WSGI", "wsgi", wsgi, frozenset({"sync-stream"})),

@@ -1,23 +1,24 @@
 """The conformance app on Flask, with sync views and with async views."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flask import Flask, Response, abort, g, request, stream_with_context
 
 from passthrough_auth.core import GateOptions
 from passthrough_auth.frameworks.flask import PassthroughAuth
+from passthrough_auth.testing.conformance import handlers
+from passthrough_auth.testing.conformance.column import Column
+from passthrough_auth.testing.conformance.model import Feature
 
-from .. import handlers
-from ..column import Column
 from .starlette import METHODS
 
 Answer = handlers.Answer
 
 
 def _sync(answer: Callable[..., Answer]) -> Callable[..., Answer]:
-    return lambda **parts: answer(**parts)
+    return answer
 
 
 def _async(answer: Callable[..., Answer]) -> Callable[..., Any]:
@@ -101,7 +102,7 @@ def _upload() -> Answer:
     return handlers.uploaded(request.get_data())
 
 
-def _streaming(body: Callable[[], Iterable[bytes]]) -> Callable[[], Response]:
+def _streaming(body: Callable[[], Iterator[bytes]]) -> Callable[[], Response]:
     return lambda: Response(stream_with_context(body()))
 
 
@@ -116,7 +117,7 @@ def _background(key: str) -> Response:
     return response
 
 
-_FEATURES = frozenset({"sync-stream", "background"})
+_FEATURES: frozenset[Feature] = frozenset({"sync-stream", "background"})
 
 COLUMNS = (
     Column("Flask, sync views", "wsgi", lambda options: _build(options, _sync), _FEATURES),

@@ -9,17 +9,19 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import ContentStream, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from passthrough_auth.core import GateOptions
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
+from passthrough_auth.testing.conformance import handlers
+from passthrough_auth.testing.conformance.column import Column
+from passthrough_auth.testing.conformance.model import Feature
 
-from .. import handlers
-from ..column import Column
-
-ASGI_FEATURES = frozenset({"websocket", "async", "sync-stream", "async-stream", "background"})
+ASGI_FEATURES: frozenset[Feature] = frozenset(
+    {"websocket", "async", "sync-stream", "async-stream", "background"}
+)
 
 
 class Outside:
@@ -78,7 +80,11 @@ async def websocket(websocket: WebSocket) -> None:
 
 def sync(answer: Callable[..., Any]) -> Callable[[Request], Response]:
     """A sync endpoint, which Starlette runs in a thread."""
-    return lambda request: JSONResponse(answer(**request.path_params))
+
+    def endpoint(request: Request) -> Response:
+        return JSONResponse(answer(**request.path_params))
+
+    return endpoint
 
 
 def asynchronous(answer: Callable[..., Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
@@ -100,14 +106,13 @@ async def upload(request: Request) -> Response:
     return JSONResponse(handlers.uploaded(await request.body()))
 
 
-async def astream(request: Request) -> Response:
-    """An async streamed body."""
-    return StreamingResponse(handlers.astream())
+def streaming(body: Callable[[], ContentStream]) -> Callable[[Request], Response]:
+    """A streamed body, sync or async."""
 
+    def endpoint(request: Request) -> Response:
+        return StreamingResponse(body())
 
-def stream(request: Request) -> Response:
-    """A sync streamed body."""
-    return StreamingResponse(handlers.stream())
+    return endpoint
 
 
 def background(request: Request) -> Response:
@@ -133,18 +138,18 @@ ROUTES = [
     WebSocketRoute("/ws", websocket),
     WebSocketRoute("/public/ws", websocket),
     Route("/public/upload", upload, methods=["POST"]),
-    Route("/public/stream", astream),
+    Route("/public/stream", streaming(handlers.astream)),
     Route("/upload", upload, methods=["POST"]),
     Route("/get-only", sync(handlers.whoami)),
     Route("/abort-401", abort_401),
     Route("/raise", sync(handlers.fail)),
     Route("/crash", sync(handlers.crash)),
     Route("/teardown-crash", whoami),
-    Route("/stream", stream),
-    Route("/astream", astream),
-    Route("/endless", lambda request: StreamingResponse(handlers.endless())),
-    Route("/aendless", lambda request: StreamingResponse(handlers.aendless())),
-    Route("/stream-crash", lambda request: StreamingResponse(handlers.stream_crash())),
+    Route("/stream", streaming(handlers.stream)),
+    Route("/astream", streaming(handlers.astream)),
+    Route("/endless", streaming(handlers.endless)),
+    Route("/aendless", streaming(handlers.aendless)),
+    Route("/stream-crash", streaming(handlers.stream_crash)),
     Route("/background/{key}", background),
     Route("/recorded/{key}", asynchronous(handlers.arecorded)),
     Route("/threads", sync(handlers.threads)),
