@@ -17,6 +17,9 @@ from typing import Any
 from passthrough_auth.core import NoCaller, current_credentials, snapshot
 
 CHUNKS = 3
+LARGE_CHUNKS = 32
+LARGE_CHUNK = 64 * 1024  # bytes; all of them together are more than a socket takes unread
+PAUSE = 0.02  # seconds that a slow handler takes, in which others are served
 PATIENCE = 5.0  # seconds that anything here waits for a request to end before it gives up
 _POLL = 0.005
 
@@ -80,6 +83,48 @@ async def aendless() -> AsyncIterator[bytes]:
         await asyncio.sleep(0.001)
 
 
+def large() -> Iterator[bytes]:
+    """A body too large for any buffer, each line of which says whose it is."""
+    for _ in range(LARGE_CHUNKS):
+        yield json.dumps(whoami()).encode().ljust(LARGE_CHUNK - 1) + b"\n"
+
+
+async def alarge() -> AsyncIterator[bytes]:
+    """The same, asynchronously."""
+    for chunk in large():
+        yield chunk
+
+
+def slow() -> Answer:
+    """Who the caller is, asked twice with time for others between."""
+    before = whoami()
+    time.sleep(PAUSE)
+    return {**whoami(), "before": before}
+
+
+async def aslow() -> Answer:
+    """The same, letting the event loop serve others."""
+    before = whoami()
+    await asyncio.sleep(PAUSE)
+    return {**whoami(), "before": before}
+
+
+def abandoned(key: str) -> Answer:
+    """Take time, and note at the end who the caller is, whether or not anyone still listens."""
+    try:
+        return slow()
+    finally:
+        record(key)
+
+
+async def aabandoned(key: str) -> Answer:
+    """The same; many a server cancels it when its client leaves."""
+    try:
+        return await aslow()
+    finally:
+        record(key)
+
+
 def uploaded(body: bytes) -> Answer:
     """Who sent this body, and how long it was."""
     return {**whoami(), "length": len(body)}
@@ -120,11 +165,11 @@ def record(key: str) -> None:
 
 
 def recorded(key: str) -> Answer:
-    """What was noted under that key, once it is there."""
+    """What was noted under that key, once it is there. It is told once."""
     deadline = time.monotonic() + PATIENCE
     while key not in _recorded and time.monotonic() < deadline:
         time.sleep(_POLL)
-    return _recorded.get(key, {"caller": None, "absence": "nothing was recorded"})
+    return _recorded.pop(key, {"caller": None, "absence": "nothing was recorded"})
 
 
 async def arecorded(key: str) -> Answer:
@@ -132,7 +177,7 @@ async def arecorded(key: str) -> Answer:
     deadline = time.monotonic() + PATIENCE
     while key not in _recorded and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread may
         await asyncio.sleep(_POLL)
-    return _recorded.get(key, {"caller": None, "absence": "nothing was recorded"})
+    return _recorded.pop(key, {"caller": None, "absence": "nothing was recorded"})
 
 
 def outlive(key: str) -> Answer:
@@ -163,8 +208,13 @@ async def aoutlive(key: str) -> Answer:
 
 async def _anote_the_end(key: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while whoami()["caller"] is not None and time.monotonic() < deadline:  # noqa: ASYNC110 - the end has no event
-        await asyncio.sleep(_POLL)
+    try:
+        while whoami()["caller"] is not None and time.monotonic() < deadline:  # noqa: ASYNC110 - the end has no event
+            await asyncio.sleep(_POLL)
+    except asyncio.CancelledError:
+        # Old asgiref gives some views a loop of their own, which ends with the view.
+        outlive(key)
+        raise
     record(key)
 
 

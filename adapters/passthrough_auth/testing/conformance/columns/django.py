@@ -131,10 +131,13 @@ _BOTH = [
     re_path(r"^crash\Z", _sync(handlers.crash)),
     re_path(r"^abort-401\Z", _abort_401),
     re_path(r"^threads\Z", _sync(handlers.threads)),
+    re_path(r"^slow\Z", _sync(handlers.slow)),
+    re_path(r"^abandoned/(?P<key>.+)\Z", _sync(handlers.abandoned)),
 ]
 
 _SYNC = [
     re_path(r"^(?:public/)?stream\Z", _streaming(handlers.stream)),
+    re_path(r"^large\Z", _streaming(handlers.large)),
     re_path(r"^endless\Z", _streaming(handlers.endless)),
     re_path(r"^stream-crash\Z", _streaming(handlers.stream_crash)),
     re_path(r"^outlive/(?P<key>.+)\Z", _sync(handlers.outlive)),
@@ -149,6 +152,9 @@ _ASYNC = [
     re_path(r"^stream\Z", _streaming(handlers.stream)),
     re_path(r"^stream-crash\Z", _astreaming(handlers.astream_crash)),
     re_path(r"^a?endless\Z", _astreaming(handlers.aendless)),
+    re_path(r"^a?large\Z", _astreaming(handlers.alarge)),
+    re_path(r"^aslow\Z", _async(handlers.aslow)),
+    re_path(r"^aabandoned/(?P<key>.+)\Z", _async(handlers.aabandoned)),
     re_path(r"^athreads\Z", _async(handlers.athreads)),
     re_path(r"^outlive/(?P<key>.+)\Z", _async(handlers.aoutlive)),
     re_path(r"^outlive-stream/(?P<key>.+)\Z", _aoutlive_stream),

@@ -54,6 +54,30 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     def stream() -> StreamingResponse:
         return StreamingResponse(handlers.stream())
 
+    @app.get("/large")
+    def large() -> StreamingResponse:
+        return StreamingResponse(handlers.large())
+
+    @app.get("/alarge")
+    async def alarge() -> StreamingResponse:
+        return StreamingResponse(handlers.alarge())
+
+    @app.get("/slow")
+    def slow() -> handlers.Answer:
+        return handlers.slow()
+
+    @app.get("/aslow")
+    async def aslow() -> handlers.Answer:
+        return await handlers.aslow()
+
+    @app.get("/abandoned/{key}")
+    def abandoned(key: str) -> handlers.Answer:
+        return handlers.abandoned(key)
+
+    @app.get("/aabandoned/{key}")
+    async def aabandoned(key: str) -> handlers.Answer:
+        return await handlers.aabandoned(key)
+
     @app.get("/endless")
     def endless() -> StreamingResponse:
         return StreamingResponse(handlers.endless())

@@ -52,6 +52,8 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
         "/raise": handlers.fail,
         "/crash": handlers.crash,
         "/threads": handlers.threads,
+        "/slow": handlers.slow,
+        "/abandoned/<key>": handlers.abandoned,
         "/recorded/<key>": handlers.recorded,
         "/outlive/<key>": handlers.outlive,
         "/get-only": handlers.whoami,
@@ -61,10 +63,13 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
     for rule, body in {
         "/public/stream": handlers.stream,
         "/stream": handlers.stream,
+        "/large": handlers.large,
         "/endless": handlers.endless,
         "/stream-crash": handlers.stream_crash,
     }.items():
-        app.add_url_rule(rule, rule, view(_streaming(body)), methods=["GET"])
+        # Flask before 3.1.2 can't keep its own context for a body that an async view makes.
+        kept = stream_with_context if view is _sync else iter
+        app.add_url_rule(rule, rule, view(_streaming(kept, body)), methods=["GET"])
     app.add_url_rule("/abort-401", "abort", view(lambda: abort(401)))
     app.add_url_rule("/background/<key>", "background", view(_background))
     app.add_url_rule("/outlive-stream/<key>", "outlive_stream", view(_outlive_stream))
@@ -102,8 +107,10 @@ def _upload() -> Answer:
     return handlers.uploaded(request.get_data())
 
 
-def _streaming(body: Callable[[], Iterator[bytes]]) -> Callable[[], Response]:
-    return lambda: Response(stream_with_context(body()))
+def _streaming(
+    kept: Callable[..., Any], body: Callable[[], Iterator[bytes]]
+) -> Callable[[], Response]:
+    return lambda: Response(kept(body()))
 
 
 def _outlive_stream(key: str) -> Response:
