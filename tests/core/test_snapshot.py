@@ -2,14 +2,33 @@
 
 import asyncio
 import contextvars
+import copy
+import json
+import multiprocessing
+import os
 import pickle
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
-from tests.core.test_context import ALICE, Recorder, caller
+from tests.core.test_context import ALICE, BOB, Recorder, caller
 
-from passthrough_auth.core import ConfigurationError, Credentials, Hold, NoCaller, snapshot
+from passthrough_auth.core import (
+    ConfigurationError,
+    Credentials,
+    DestinationNotAllowed,
+    Destinations,
+    Hold,
+    NoCaller,
+    auth_metadata,
+    snapshot,
+)
+
+
+async def acaller():
+    """The same as `caller`, after a turn of the event loop."""
+    await asyncio.sleep(0)
+    return caller()
 
 
 @pytest.fixture
@@ -79,11 +98,11 @@ def test_closing_it_ends_it_everywhere(request_hold):
     taken = snapshot()
     with taken.active():
         taken.close()
-        assert caller() == "ended"
+        assert caller() == "closed"
 
-    with pytest.raises(NoCaller, match="has ended") as caught:
+    with pytest.raises(NoCaller, match="was closed") as caught:
         taken.run(caller)
-    assert caught.value.reason == "ended"
+    assert caught.value.reason == "closed"
 
 
 def test_an_expired_one_has_no_caller(request_hold):
@@ -130,14 +149,167 @@ def test_without_a_caller_there_is_nothing_to_take():
     assert caught.value.reason == "public"
 
 
-def test_it_can_t_be_pickled(request_hold):
-    with pytest.raises(TypeError, match="can't be pickled"):
-        pickle.dumps(snapshot())
+@pytest.mark.parametrize("spread", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps])
+def test_it_can_t_be_pickled_or_copied(request_hold, spread):
+    with pytest.raises(TypeError, match=r"can't be pickled or copied|not JSON serializable"):
+        spread(snapshot())
+
+
+def test_it_can_t_be_sent_to_another_process(request_hold):
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        sent = pool.submit(snapshot().run, os.getpid)
+        with pytest.raises(TypeError, match="nor sent to another process"):
+            sent.result()
 
 
 def test_its_repr_names_no_secret(request_hold):
     taken = snapshot()
-    assert repr(taken) == f"<Snapshot {ALICE!r}>"
+    assert repr(taken) == str(taken) == f"{taken}" == "%s" % taken == f"<Snapshot {ALICE!r}>"  # noqa: UP031 - one of the ways
+    assert f"{taken:>200}" == repr(taken).rjust(200)
 
     taken.close()
-    assert repr(taken) == "<Snapshot ended>"
+    assert repr(taken) == "<Snapshot closed>"
+
+
+# --- In tasks -------------------------------------------------------------------------------------
+
+
+def test_a_task_that_runs_on_after_its_request_has_the_caller_it_was_given():
+    async def serve(hold):
+        with hold.active():
+            taken = snapshot()
+            with_it = asyncio.create_task(taken.arun(acaller))
+            without = asyncio.create_task(acaller())
+        hold.close()
+        return await with_it, await without
+
+    assert asyncio.run(serve(Hold(ALICE))) == (ALICE, "ended")
+
+
+def test_arun_hands_arguments_and_errors_through_and_leaves_nothing_behind(request_hold):
+    async def divide(*numbers):
+        return divmod(*numbers)
+
+    taken = snapshot()
+
+    async def work():
+        assert await taken.arun(divide, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            await taken.arun(divide, 1, 0)
+        return caller()
+
+    assert contextvars.Context().run(asyncio.run, work()) == "outside"
+
+
+def test_a_task_cancelled_midway_leaves_nothing_behind(request_hold):
+    taken = snapshot()
+    seen = []
+
+    async def wait():
+        seen.append(caller())
+        await asyncio.sleep(60)
+
+    async def work():
+        task = asyncio.create_task(taken.arun(wait))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        seen.append(caller())
+
+    contextvars.Context().run(asyncio.run, work())
+    assert seen == [ALICE, "outside"]
+
+
+def test_a_closed_one_ends_for_a_task_that_is_running(request_hold):
+    taken = snapshot()
+
+    async def wait():
+        taken.close()
+        await asyncio.sleep(0)
+        return caller()
+
+    assert asyncio.run(taken.arun(wait)) == "closed"
+    with pytest.raises(NoCaller, match="was closed"):
+        asyncio.run(taken.arun(wait))
+
+
+def test_run_says_that_an_async_function_is_for_arun(request_hold):
+    with pytest.raises(TypeError, match=r"await arun\(work, ...\)"):
+        snapshot().run(acaller)
+
+
+# --- One within the work of another ---------------------------------------------------------------
+
+
+def reason(ask):
+    """Why there is no caller for this."""
+    with pytest.raises(NoCaller) as caught:
+        ask()
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("outer_first", [True, False])
+def test_it_expires_with_the_earlier_of_both(request_hold, outer_first):
+    outer = snapshot(expires_in=0.2 if outer_first else 60)
+    inner = outer.run(snapshot, expires_in=60 if outer_first else 0.2)
+    unlimited = outer.run(snapshot)
+    assert inner.run(caller) == unlimited.run(caller) == ALICE
+    time.sleep(0.25)
+
+    assert reason(lambda: inner.run(caller)) == "expired"
+    if outer_first:
+        assert reason(lambda: unlimited.run(caller)) == "expired"
+    else:
+        assert unlimited.run(caller) == ALICE
+
+
+def test_it_is_closed_with_the_one_around_it_and_not_the_other_way_round(request_hold):
+    outer = snapshot()
+    inner = outer.run(snapshot)
+    innermost = inner.run(snapshot)
+    beside = outer.run(snapshot)
+    inner.close()
+
+    assert reason(lambda: innermost.run(caller)) == "closed"
+    assert outer.run(caller) == beside.run(caller) == ALICE
+    outer.close()
+    assert reason(lambda: beside.run(caller)) == "closed"
+
+
+def test_closing_the_one_around_it_ends_work_that_is_running(request_hold):
+    outer = snapshot()
+    with outer.run(snapshot).active():
+        assert caller() == ALICE
+        outer.close()
+        assert caller() == "closed"
+        assert reason(snapshot) == "closed"
+
+
+def test_it_is_for_no_destination_that_the_one_around_it_is_not_for(request_hold):
+    client = Destinations("https://a.example", "https://b.example", "https://c.example")
+    outer = snapshot(destinations=Destinations("https://a.example", "https://b.example"))
+    inner = outer.run(snapshot, destinations=Destinations("https://b.example", "https://c.example"))
+    unnarrowed = outer.run(snapshot)
+
+    def reached(taken):
+        found = ""
+        for host in "abc":
+            try:
+                assert taken.run(client.headers_for, f"https://{host}.example/") == ALICE.headers()
+            except DestinationNotAllowed:
+                continue
+            found += host
+        return found
+
+    assert (reached(outer), reached(inner), reached(unnarrowed)) == ("ab", "b", "ab")
+    with unnarrowed.active():
+        assert caller() == "narrowed"
+
+
+def test_another_caller_within_its_work_is_not_its_own(request_hold):
+    """What acts as someone else on purpose has no limits of this one."""
+    outer = snapshot(expires_in=0.05)
+    with outer.active(), auth_metadata(*BOB.pairs(), bindings=[]):
+        time.sleep(0.06)
+        assert snapshot().run(caller) == BOB

@@ -14,6 +14,7 @@ from passthrough_auth.core import (
     Binding,
     CallerDenied,
     CallerRefused,
+    CallerThreadPoolExecutor,
     Credential,
     Credentials,
     Decision,
@@ -167,7 +168,19 @@ taken = snapshot(expires_in=60)
 with ThreadPoolExecutor() as pool:
     assert_type(taken.run(work, 7, name="x"), float)
     future: Future[float] = pool.submit(taken.run, work, 7, name="x")
+with CallerThreadPoolExecutor(8, expires_in=60, destinations=None) as caller_pool:
+    as_caller: ThreadPoolExecutor = caller_pool
+    assert_type(caller_pool.submit(work, 7, name="x"), Future[float])
 
+
+async def awork(number: int) -> float:
+    assert_type(await taken.arun(awork, number), float)
+    await taken.arun(work, 7, name="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return number / 2
+
+
+caller_pool.submit(work, "7", name="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+caller_pool.submit(work, 7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 taken.run(work, "7", name="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 taken.run(work, 7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 snapshot(60)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

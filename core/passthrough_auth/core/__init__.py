@@ -19,6 +19,7 @@ from .errors import (
     PassthroughAuthError,
 )
 from .exclusion import PathRule, PathRules
+from .executor import CallerThreadPoolExecutor
 from .extraction import (
     HeaderExtractor,
     extract_authorization_header,
@@ -45,6 +46,7 @@ __all__ = [
     "BodyInContext",
     "CallerDenied",
     "CallerRefused",
+    "CallerThreadPoolExecutor",
     "CallerUnauthenticated",
     "ConfigurationError",
     "Credential",

@@ -3,7 +3,15 @@
 from typing import Literal
 
 Absence = Literal[
-    "outside", "undecided", "public", "preflight", "refused", "ended", "expired", "narrowed"
+    "outside",
+    "undecided",
+    "public",
+    "preflight",
+    "refused",
+    "ended",
+    "closed",
+    "expired",
+    "narrowed",
 ]
 """Why there is no caller to be had: `NoCaller.reason`."""
 
@@ -27,6 +35,9 @@ _ABSENCES: dict[Absence, str] = {
     "narrowed": (
         "The snapshot that this work was given is for calls to its destinations only. Make them "
         "with a client of passthrough_auth.clients, or ask destinations.headers_for(url)."
+    ),
+    "closed": (
+        "The snapshot that this work was given was closed, or the work that it was for is done."
     ),
     "expired": "The snapshot that this work was given has expired; see snapshot(expires_in=...).",
 }

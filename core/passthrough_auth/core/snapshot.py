@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import NoReturn, ParamSpec, TypeVar, final
+from inspect import iscoroutine
+from typing import NamedTuple, NoReturn, ParamSpec, TypeVar, final
 
 from .bindings import Binding
 from .context import Hold, current_hold
@@ -33,57 +34,118 @@ def snapshot(
     narrows it to calls to these: the work gets no credentials in any other way, and no client that
     keeps credentials in a context of its own (Flyte) is bound to them.
 
+    One taken within the work of another has its limits as well: it expires with it, is closed with
+    it, and is for no destination that the other isn't for.
+
     Raises `NoCaller` where there is no caller, `ConfigurationError` for an expiry that is not a
     positive number, or destinations that are none.
     """
+    check_limits(expires_in, destinations)
     hold = current_hold()
     if hold is None:
         raise NoCaller("outside")
+    end = _End()
+    return Snapshot(_Lease.of(hold, expires_in, destinations, end), end)
+
+
+def hold_for_work(expires_in: float | None, destinations: Destinations | None) -> Hold:
+    """A hold to run one piece of work with: the caller taken along, or why there is none.
+
+    The limits are those of `snapshot`, checked by `check_limits` before.
+    """
+    hold = current_hold()
+    if hold is None:
+        return Hold(None, "outside")
+    try:
+        return _Lease.of(hold, expires_in, destinations)
+    except NoCaller as absent:
+        return Hold(None, absent.reason, hold.bindings)
+
+
+def check_limits(expires_in: object, destinations: object) -> None:
+    """Raise `ConfigurationError` for limits that can't be right."""
     if expires_in is not None and not _is_duration(expires_in):
         raise ConfigurationError(f"expires_in is a positive number of seconds, not {expires_in!r}")
     if destinations is not None and not isinstance(destinations, Destinations):
         raise ConfigurationError(
             f"destinations is a Destinations('https://...'), not {type(destinations).__name__}"
         )
-    deadline = math.inf if expires_in is None else time.monotonic() + expires_in
-    return Snapshot(_Lease(hold.credentials(), hold.bindings, deadline, destinations))
 
 
 def _is_duration(seconds: object) -> bool:
     return isinstance(seconds, int | float) and 0 < seconds < math.inf
 
 
-class _Lease(Hold):
-    """A hold with a deadline in place of a request's end, for some destinations or for all."""
+class _End:
+    """Whether a snapshot was closed. Shared by all that were taken within its work."""
 
-    __slots__ = ("_deadline", "_destinations")
+    __slots__ = ("reached",)
+
+    def __init__(self) -> None:
+        self.reached = False
+
+
+class _Limits(NamedTuple):
+    """Until when it holds, by the monotonic clock, what it is for, and who may end it sooner."""
+
+    deadline: float
+    destinations: tuple[Destinations, ...]
+    ends: tuple[_End, ...]
+
+    def within(self, outer: "_Limits") -> "_Limits":
+        """These and those around them."""
+        # Work that submits itself again and again must not gather the same ones over and over.
+        more = tuple(each for each in self.destinations if each not in outer.destinations)
+        return _Limits(
+            min(self.deadline, outer.deadline), outer.destinations + more, outer.ends + self.ends
+        )
+
+
+@final
+class _Lease(Hold):
+    """A hold with limits of its own in place of a request's end."""
+
+    __slots__ = ("limits",)
 
     def __init__(
-        self,
-        credentials: Credentials,
-        bindings: tuple[Binding, ...],
-        deadline: float,
-        destinations: Destinations | None,
+        self, credentials: Credentials, bindings: tuple[Binding, ...], limits: _Limits
     ) -> None:
         super().__init__(credentials, bindings=bindings)
-        self._deadline = deadline
-        self._destinations = destinations
+        self.limits = limits
+
+    @classmethod
+    def of(
+        cls,
+        hold: Hold,
+        expires_in: float | None,
+        destinations: Destinations | None,
+        *ends: _End,
+    ) -> "_Lease":
+        """What is held there, with these limits beside those it has already."""
+        deadline = math.inf if expires_in is None else time.monotonic() + expires_in
+        narrowed = () if destinations is None else (destinations,)
+        limits = _Limits(deadline, narrowed, ends)
+        if isinstance(hold, _Lease):
+            return cls(hold.held(), hold.bindings, limits.within(hold.limits))
+        return cls(hold.credentials(), hold.bindings, limits)
 
     def held(self) -> Credentials:
         """The credentials, whatever they are for, or `NoCaller` if that time is over."""
-        if time.monotonic() >= self._deadline:
+        if any(end.reached for end in self.limits.ends):
+            raise NoCaller("closed")
+        if time.monotonic() >= self.limits.deadline:
             raise NoCaller("expired")
         return super().credentials()
 
     def credentials(self) -> Credentials:
         held = self.held()
-        if self._destinations is not None:
+        if self.limits.destinations:
             raise NoCaller("narrowed")
         return held
 
     def credentials_for(self, origin: Origin) -> Credentials:
         held = self.held()
-        if self._destinations is not None and not self._destinations.names(origin):
+        if not all(each.names(origin) for each in self.limits.destinations):
             raise DestinationNotAllowed(
                 f"{origin} is not among the destinations that this work's caller was narrowed to. "
                 f"If it may be called, name '{origin}' in snapshot(destinations=...)"
@@ -91,21 +153,29 @@ class _Lease(Hold):
         return held
 
     def bound_credentials(self) -> Credentials:
-        expired = time.monotonic() >= self._deadline
-        return NOBODY if expired or self._destinations is not None else super().bound_credentials()
+        try:
+            return self.credentials()
+        except NoCaller:
+            return NOBODY
+
+    def close(self) -> None:
+        """End it: from now on, asking for the caller raises `NoCaller("closed")`."""
+        self._absence = "closed"
+        self._credentials = None
 
 
 @final
 class Snapshot:
     """A caller taken along. Made by `snapshot()`; safe to use from many threads and tasks at once.
 
-    It can't be pickled, and its repr holds no secret.
+    It can't be pickled or copied, and its repr holds no secret.
     """
 
-    __slots__ = ("_lease",)
+    __slots__ = ("_end", "_lease")
 
-    def __init__(self, lease: _Lease) -> None:
+    def __init__(self, lease: _Lease, end: _End) -> None:
         self._lease = lease
+        self._end = end
 
     def active(self) -> AbstractContextManager[Hold]:
         """A context manager: within it, this is the caller. Each `with` takes a new one.
@@ -116,16 +186,41 @@ class Snapshot:
         return self._lease.active()
 
     def run(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call `work` as the caller and return what it returns. Raises what it raises."""
+        """Call `work` as the caller and return what it returns. Raises what it raises.
+
+        Raises `TypeError` for an async function, whose work would be done without the caller, as
+        it is awaited later: that is what `arun` is for.
+        """
         with self.active():
-            return work(*args, **kwargs)
+            result = work(*args, **kwargs)
+        if iscoroutine(result):
+            result.close()
+            raise TypeError("run is for plain functions; for an async one, await arun(work, ...)")
+        return result
+
+    async def arun(
+        self, work: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Await `work` as the caller and return what it returns. Raises what it raises.
+
+        asyncio.create_task(caller.arun(work, argument))
+        """
+        with self.active():
+            return await work(*args, **kwargs)
 
     def close(self) -> None:
-        """End it, everywhere it was handed to."""
+        """End it everywhere it was handed to, and with it those taken within its work."""
+        self._end.reached = True
         self._lease.close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Snapshot holds a secret and can't be pickled")
+        raise TypeError(
+            "a Snapshot holds a secret of this process: it can't be pickled or copied, nor sent to "
+            "another process"
+        )
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
 
     def __repr__(self) -> str:
         try:

@@ -1,0 +1,67 @@
+"""A thread pool whose work has the caller who submitted it."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from .context import Hold
+from .destinations import Destinations
+from .snapshot import check_limits, hold_for_work
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FIVE_MINUTES = 300.0
+
+
+class CallerThreadPoolExecutor(ThreadPoolExecutor):
+    """A `ThreadPoolExecutor` whose work acts as the caller of the request that submitted it.
+
+        pool = CallerThreadPoolExecutor(8)
+        pool.submit(work, argument)
+        await loop.run_in_executor(pool, work, argument)
+        loop.set_default_executor(pool)
+
+    Each piece of work is given a snapshot of its own when it is submitted, by `submit` or `map`.
+    That ends when the work is done, or was cancelled, or `expires_in` seconds after it was
+    submitted; None sets no such limit. `destinations` narrows it, as in `snapshot`.
+
+    What is submitted where there is no caller runs all the same. If it asks for one, it finds
+    `NoCaller` with the reason that held where it was submitted.
+
+    The other arguments are those of `ThreadPoolExecutor`. Raises `ConfigurationError` for limits
+    that can't be right.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        thread_name_prefix: str = "",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        expires_in: float | None = FIVE_MINUTES,
+        destinations: Destinations | None = None,
+    ) -> None:
+        check_limits(expires_in, destinations)
+        self._expires_in = expires_in
+        self._destinations = destinations
+        super().__init__(max_workers, thread_name_prefix, initializer, initargs)
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Run `fn` in a thread of the pool, as the caller here. Raises what its base raises."""
+        hold = hold_for_work(self._expires_in, self._destinations)
+        future = super().submit(_work_as, hold, fn, *args, **kwargs)
+        # Work that is cancelled never runs, and must not keep its caller either.
+        future.add_done_callback(lambda _: hold.close())
+        return future
+
+
+def _work_as(hold: Hold, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    # Set for work without a caller too: a thread may have been started in a copy of somebody's
+    # context, and earlier work may have left something behind in it.
+    try:
+        with hold.active():
+            return work(*args, **kwargs)
+    finally:
+        hold.close()  # before the result is there to be seen
