@@ -54,6 +54,10 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     async def outlive(key):
         return await handlers.aoutlive(key)
 
+    @app.get("/take-along/<key>")
+    async def take_along(key):
+        return await handlers.atake_along(key)
+
     @app.get("/outlive-stream/<key>")
     async def outlive_stream(key):
         await handlers.aoutlive(key)

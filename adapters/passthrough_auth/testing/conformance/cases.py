@@ -634,7 +634,7 @@ def _visibility_cases() -> Iterable[Case]:
         ),
         _case(
             "visible in threads",
-            "With the context or a snapshot a thread has the caller; without, it is told why not.",
+            "Given the context or a snapshot, or by our pool, a thread has the caller.",
             (
                 Call(b"/threads", ALICE),
                 both(
@@ -642,6 +642,7 @@ def _visibility_cases() -> Iterable[Case]:
                     body(
                         with_context=seen,
                         with_snapshot=seen,
+                        caller_pool=seen,
                         without={"caller": None, "absence": "outside"},
                     ),
                 ),
@@ -658,6 +659,7 @@ def _visibility_cases() -> Iterable[Case]:
                         to_thread=seen,
                         task=seen,
                         with_snapshot=seen,
+                        caller_pool=seen,
                         without={"caller": None, "absence": "outside"},
                     ),
                 ),
@@ -671,6 +673,26 @@ def _visibility_cases() -> Iterable[Case]:
             (
                 Call(b"/recorded/%(key)s", BOB),
                 both(status(200), body(caller=None, absence="ended")),
+            ),
+        ),
+        _case(
+            "taken along by what outlives the request",
+            "A snapshot, and the thread pool for callers, have the caller after the request; what "
+            "was closed, has expired, or was taken within one that has, says so.",
+            (Call(b"/take-along/%(key)s", ALICE), SEES_ALICE),
+            (
+                Call(b"/recorded/%(key)s", BOB),
+                both(
+                    status(200),
+                    body(
+                        snapshot=seen,
+                        snapshot_in_task=seen,
+                        caller_pool=seen,
+                        closed={"caller": None, "absence": "closed"},
+                        expired={"caller": None, "absence": "expired"},
+                        within_expired={"caller": None, "absence": "expired"},
+                    ),
+                ),
             ),
         ),
         _case(

@@ -11,10 +11,17 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-from passthrough_auth.core import NoCaller, current_credentials, snapshot
+from passthrough_auth.core import (
+    CallerThreadPoolExecutor,
+    NoCaller,
+    Snapshot,
+    current_credentials,
+    snapshot,
+)
 
 CHUNKS = 3
 LARGE_CHUNKS = 32
@@ -22,6 +29,7 @@ LARGE_CHUNK = 64 * 1024  # bytes; all of them together are more than a socket ta
 PAUSE = 0.02  # seconds that a slow handler takes, in which others are served
 PATIENCE = 5.0  # seconds that anything here waits for a request to end before it gives up
 _POLL = 0.005
+_SOON = 0.02
 
 Answer = dict[str, Any]
 
@@ -131,14 +139,15 @@ def uploaded(body: bytes) -> Answer:
 
 
 def threads() -> Answer:
-    """What threads see: one with the context, one without, one with a snapshot."""
+    """What threads see: one with the context, one without, one with a snapshot, one of our pool."""
     caller = snapshot()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, CallerThreadPoolExecutor(1) as caller_pool:
         return {
             **whoami(),
             "with_context": pool.submit(contextvars.copy_context().run, whoami).result(),
             "without": pool.submit(whoami).result(),
             "with_snapshot": pool.submit(caller.run, whoami).result(),
+            "caller_pool": caller_pool.submit(whoami).result(),
         }
 
 
@@ -146,30 +155,32 @@ async def athreads() -> Answer:
     """The same from async code, where `to_thread` and tasks carry the context by themselves."""
     caller = snapshot()
     loop = asyncio.get_running_loop()
-    return {
-        **whoami(),
-        "to_thread": await asyncio.to_thread(whoami),
-        "task": await asyncio.create_task(_in_task()),
-        "without": await loop.run_in_executor(None, whoami),
-        "with_snapshot": await loop.run_in_executor(None, caller.run, whoami),
-    }
+    with CallerThreadPoolExecutor(1) as caller_pool:
+        return {
+            **whoami(),
+            "to_thread": await asyncio.to_thread(whoami),
+            "task": await asyncio.create_task(_in_task()),
+            "without": await loop.run_in_executor(None, whoami),
+            "with_snapshot": await loop.run_in_executor(None, caller.run, whoami),
+            "caller_pool": await loop.run_in_executor(caller_pool, whoami),
+        }
 
 
 async def _in_task() -> Answer:
     return whoami()
 
 
-def record(key: str) -> None:
+def record(key: str, **more: Answer) -> None:
     """Note under that key who the caller is here. For work that runs after the response."""
-    _recorded[key] = whoami()
+    _recorded[key] = {**whoami(), **more}
 
 
 def recorded(key: str) -> Answer:
-    """What was noted under that key, once it is there. It is told once."""
+    """What was noted under that key, once it is there."""
     deadline = time.monotonic() + PATIENCE
     while key not in _recorded and time.monotonic() < deadline:
         time.sleep(_POLL)
-    return _recorded.pop(key, {"caller": None, "absence": "nothing was recorded"})
+    return _recorded.get(key, {"caller": None, "absence": "nothing was recorded"})
 
 
 async def arecorded(key: str) -> Answer:
@@ -177,7 +188,12 @@ async def arecorded(key: str) -> Answer:
     deadline = time.monotonic() + PATIENCE
     while key not in _recorded and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread may
         await asyncio.sleep(_POLL)
-    return _recorded.pop(key, {"caller": None, "absence": "nothing was recorded"})
+    return _recorded.get(key, {"caller": None, "absence": "nothing was recorded"})
+
+
+def drain() -> dict[str, Answer]:
+    """All that was noted so far, taken out, so that a long run doesn't pile it up."""
+    return {key: _recorded.pop(key) for key in list(_recorded)}
 
 
 def outlive(key: str) -> Answer:
@@ -216,6 +232,85 @@ async def _anote_the_end(key: str) -> None:
         outlive(key)
         raise
     record(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The caller, taken along in every way there is."""
+
+    lasting: Snapshot
+    expiring: Snapshot
+    within_it: Snapshot
+    closed: Snapshot
+    pool: CallerThreadPoolExecutor
+    submitted: "Future[Answer]"
+
+
+def take_along(key: str) -> Answer:
+    """Start a thread that notes, at the end, whom it finds by what it was given of the caller."""
+    taken = _take(contextvars.copy_context())
+    threading.Thread(target=_note_taken, args=(key, taken), daemon=True).start()
+    return whoami()
+
+
+async def atake_along(key: str) -> Answer:
+    """Start a task that does the same."""
+    taken = _take(contextvars.copy_context())
+    task = asyncio.create_task(_anote_taken(key, taken))
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return whoami()
+
+
+def _take(request: contextvars.Context) -> _Taken:
+    expiring, closed = snapshot(expires_in=_SOON), snapshot()
+    within_it = expiring.run(snapshot, expires_in=PATIENCE)
+    pool = CallerThreadPoolExecutor(1)
+    submitted = pool.submit(_whoami_after, request)
+    closed.close()
+    return _Taken(snapshot(), expiring, within_it, closed, pool, submitted)
+
+
+def _whoami_after(request: contextvars.Context) -> Answer:
+    """Who the caller is here once that request has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while request.run(whoami)["caller"] is not None and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    time.sleep(_SOON)
+    return whoami()
+
+
+def _note_taken(key: str, taken: _Taken) -> None:
+    taken.pool.shutdown()  # waits for its work, which waits for the end
+    in_task = asyncio.run(taken.lasting.arun(_in_task))
+    record(key, **_found_by(taken), snapshot_in_task=in_task)
+
+
+async def _anote_taken(key: str, taken: _Taken) -> None:
+    try:
+        await asyncio.to_thread(taken.pool.shutdown)
+    except asyncio.CancelledError:
+        threading.Thread(target=_note_taken, args=(key, taken), daemon=True).start()  # as above
+        raise
+    in_task = await taken.lasting.arun(_in_task)
+    record(key, **_found_by(taken), snapshot_in_task=in_task)
+
+
+def _found_by(taken: _Taken) -> dict[str, Answer]:
+    return {
+        "snapshot": _whoami_by(taken.lasting),
+        "expired": _whoami_by(taken.expiring),
+        "within_expired": _whoami_by(taken.within_it),
+        "closed": _whoami_by(taken.closed),
+        "caller_pool": taken.submitted.result(),
+    }
+
+
+def _whoami_by(taken: Snapshot) -> Answer:
+    try:
+        return taken.run(whoami)
+    except NoCaller as absent:
+        return {"caller": None, "absence": absent.reason}
 
 
 def stream_crash() -> Iterator[bytes]:

@@ -103,6 +103,10 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     async def outlive(key: str) -> handlers.Answer:
         return await handlers.aoutlive(key)
 
+    @app.get("/take-along/{key}")
+    async def take_along(key: str) -> handlers.Answer:
+        return await handlers.atake_along(key)
+
     @app.get("/outlive-stream/{key}")
     async def outlive_stream(key: str) -> StreamingResponse:
         await handlers.aoutlive(key)

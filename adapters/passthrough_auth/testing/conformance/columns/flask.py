@@ -56,6 +56,7 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
         "/abandoned/<key>": handlers.abandoned,
         "/recorded/<key>": handlers.recorded,
         "/outlive/<key>": handlers.outlive,
+        "/take-along/<key>": handlers.take_along,
         "/get-only": handlers.whoami,
         "/teardown-crash": handlers.whoami,
     }.items():

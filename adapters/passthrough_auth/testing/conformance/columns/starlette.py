@@ -161,6 +161,7 @@ ROUTES = [
     Route("/threads", sync(handlers.threads)),
     Route("/athreads", asynchronous(handlers.athreads)),
     Route("/outlive/{key}", asynchronous(handlers.aoutlive)),
+    Route("/take-along/{key}", asynchronous(handlers.atake_along)),
     Route("/outlive-stream/{key}", outlive_stream),
     Route("/{rest:path}", whoami, methods=METHODS),
 ]
