@@ -1,0 +1,96 @@
+"""Every command of the README and the docs: run or checked here, or run by the test that is named.
+
+A command that neither is known here nor has a test fails.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import metadata
+
+import pytest
+from tests.docs.blocks import ROOT, blocks
+
+COMMANDS = [
+    pytest.param(block.page, command, id=f"{block}: {command}")
+    for block in blocks("sh", "console")
+    for command in block.commands()
+]
+
+DEMO, TESTS = (block.source.strip() for block in blocks("sh", page="README.md")[:2])
+
+# What takes long, or needs something around it, by the test that runs it.
+README = "tests/docs/test_readme.py::"
+SERVED = README + "test_two_callers_interleaved_each_see_themselves_and_nobody_gets_a_401"
+TRIED = README + "test_the_curl_lines_print_what_the_readme_shows"
+RUN_BY = {
+    DEMO: README + "test_the_first_command_works_in_a_clean_checkout",
+    TESTS: README + "test_the_second_command_is_what_runs_the_tests",
+    "uvicorn app:app": SERVED,
+    "waitress-serve --port=8000 app:app": SERVED,
+    "gunicorn app": SERVED,
+    "curl -s -H 'Authorization: Bearer alice-token' http://127.0.0.1:8000/whoami": TRIED,
+    "curl -s http://127.0.0.1:8000/whoami": TRIED,
+    "passthrough-auth demo": (
+        "tests/flyte/test_flyte_demo.py::"
+        "test_it_ends_by_itself_with_every_cell_right_also_beside_another"
+    ),
+}
+
+
+def pip(command):
+    """What is to be installed of this project are extras that it has."""
+    named = re.findall(r"passthrough-auth\[([\w,]+)\]", command)
+    extras = {extra for each in named for extra in each.split(",")}
+    return extras <= set(metadata("passthrough-auth").get_all("Provides-Extra"))
+
+
+def tox(command):
+    """The environments are among those that tox.ini describes."""
+    described = re.findall(r"^\[testenv:(.*)\]", (ROOT / "tox.ini").read_text(), re.MULTILINE)
+    patterns = [
+        re.sub(r"\{([\d,]+)\}", lambda m: f"({m[1].replace(',', '|')})", d) for d in described
+    ]
+    wanted = shlex.split(command)[shlex.split(command).index("-e") + 1].split(",")
+    return all(any(re.fullmatch(pattern, name) for pattern in patterns) for name in wanted)
+
+
+def collects(command):
+    """The tests that it names are there."""
+    return runs(f"python -m {command} --collect-only -q")
+
+
+def runs(command):
+    """It ends with 0."""
+    finished = subprocess.run(
+        [sys.executable, *shlex.split(command)[1:]],
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    return finished.returncode == 0 or pytest.fail(finished.stdout + finished.stderr)
+
+
+CHECKED_BY = {
+    "pip install ": pip,
+    "tox -e ": tox,
+    ".venv/bin/tox -e ": tox,
+    "pytest ": collects,
+    "python -m passthrough_auth.": runs,
+}
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_a_command_is_run(page, command):
+    if test := RUN_BY.get(command):
+        path, _, name = test.partition("::")
+        assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8")
+        return
+    checks = [check for start, check in CHECKED_BY.items() if command.startswith(start)]
+    assert checks, f"no test runs this command of {page}: {command}"
+    assert checks[0](command)

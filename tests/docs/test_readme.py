@@ -1,0 +1,144 @@
+"""The README's promises, kept as written: its two commands, and its app on three frameworks."""
+
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tests.docs.asking import ask
+from tests.docs.blocks import ROOT, blocks
+
+from passthrough_auth.testing.servers import server, serving
+
+README = blocks("python", "sh", "console", page="README.md")
+DEMO, TESTS = (block.source for block in blocks("sh", page="README.md")[:2])
+(TRIED,) = blocks("console", page="README.md")
+
+# How each server is told where to listen, beside what the README says.
+LISTEN = {
+    "uvicorn": lambda at: ["--host", at.host, "--port", str(at.port)],
+    "waitress-serve": lambda at: ["--host", at.host, "--port", str(at.port)],
+    "gunicorn": lambda at: ["--bind", f"{at.host}:{at.port}"],
+}
+OBSERVED_AS = {
+    "uvicorn": "uvicorn-h11-asyncio",
+    "waitress-serve": "waitress",
+    "gunicorn": "gunicorn-sync",
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One of the three apps, and the command that the README gives to serve it."""
+
+    framework: str
+    source: str
+    command: str
+
+    def served_by(self):
+        program, *arguments = shlex.split(self.command)
+
+        def command(launch):
+            # Options first: the app stands last on each of these command lines.
+            beside = Path(sys.executable).with_name(program)
+            return [str(beside), *arguments[:-1], *LISTEN[program](launch), arguments[-1]]
+
+        return replace(server(OBSERVED_AS[program]), command=command)
+
+
+def examples():
+    """Each app with the commands in the block behind it; their last line serves it."""
+    pairs = itertools.pairwise(README)
+    for framework, (app, commands) in zip(
+        ("FastAPI", "Flask", "Django"),
+        [pair for pair in pairs if [block.language for block in pair] == ["python", "sh"]],
+        strict=True,
+    ):
+        yield Example(framework, app.source, commands.commands()[-1])
+
+
+EXAMPLES = list(examples())
+
+
+@pytest.fixture(params=EXAMPLES, ids=lambda example: example.framework, scope="module")
+def app(request, tmp_path_factory):
+    """Each app, in a file of its own, served as the README says."""
+    directory = tmp_path_factory.mktemp(request.param.framework)
+    (directory / "app.py").write_text(request.param.source)
+    with serving(request.param.served_by(), "app", cwd=directory) as running:
+        yield running
+
+
+def test_two_callers_interleaved_each_see_themselves_and_nobody_gets_a_401(app):
+    def whoami(caller):
+        status, body = ask(app, "/whoami", caller and f"{caller}-token")
+        return status, json.loads(body)
+
+    (_, alice), (_, bob) = (whoami(caller) for caller in ("alice", "bob"))
+    expected = {
+        "alice": (200, alice),
+        "bob": (200, bob),
+        None: (401, {"detail": "Authentication credentials required"}),
+    }
+    assert alice != bob
+
+    callers = ["alice", "bob", None] * 100
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(whoami, callers))
+    assert answers == [expected[caller] for caller in callers]
+
+
+def test_what_the_readme_excludes_is_public_and_nothing_else(app):
+    assert ask(app, "/static/missing")[0] == 404 or ask(app, "/docs")[0] == 200
+    assert ask(app, "/missing")[0] == 401
+
+
+def test_the_curl_lines_print_what_the_readme_shows(app):
+    lines = TRIED.source.splitlines()
+    for command, shown in zip(lines[::2], lines[1::2], strict=True):
+        here = command.removeprefix("$ ").replace("127.0.0.1:8000", f"{app.host}:{app.port}")
+        printed = subprocess.run(shlex.split(here), capture_output=True, text=True, check=True)
+        assert without_fingerprint(printed.stdout) == without_fingerprint(shown)
+
+
+def without_fingerprint(answer):
+    return json.loads(re.sub(r"\b[0-9a-f]{16}\b", "...", answer))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.framework)
+def test_an_example_is_short(example):
+    lines = [line for line in example.source.splitlines() if line]
+    assert len(lines) <= (13 if example.framework == "Django" else 8)
+
+
+def test_the_first_command_works_in_a_clean_checkout(tmp_path):
+    """In an environment of its own, installed by itself; the demo prints its table and ends."""
+    checkout = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "tests")
+    shutil.copytree(ROOT, checkout, ignore=ignored)
+    # As in a new shell: no environment of the tests' own is active, and no path leads to this one.
+    env = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    finished = subprocess.run(
+        ["bash", "-c", DEMO],
+        check=False,
+        cwd=checkout,
+        env=env | {"COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "Every answer was right." in finished.stdout
+
+
+def test_the_second_command_is_what_runs_the_tests():
+    last = (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().splitlines()[-1]
+    assert last == TESTS.strip()
