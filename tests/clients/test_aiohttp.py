@@ -13,6 +13,7 @@ from passthrough_auth.core import (
     auth_metadata,
 )
 from passthrough_auth.testing.clients import Bench, cases_for, driver
+from passthrough_auth.testing.clients.drivers.aiohttp import connector
 
 AIOHTTP = driver("aiohttp")
 
@@ -35,12 +36,12 @@ def run(world, use, **options):
     """Run `use(session)` as Alice with a session for the named origins."""
 
     async def work():
-        connector = aiohttp.TCPConnector(ssl=world.verify())
-        async with caller_session(world.destinations(), connector=connector, **options) as session:
+        async with (
+            connector(world) as connects,
+            caller_session(world.destinations(), connector=connects, **options) as session,
+        ):
             with as_alice():
-                found = await use(session)
-        await asyncio.sleep(0.1)
-        return found
+                return await use(session)
 
     return asyncio.run(work())
 
@@ -131,17 +132,19 @@ def test_the_middleware_alone_refuses_a_redirect_to_an_origin_that_is_not_named(
     """It sees hops, but not which of them begin a call: each has to be named."""
 
     async def work():
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=world.verify()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(CallerMiddleware(world.destinations()),),
-        ) as session:
+        async with (
+            connector(world) as connects,
+            aiohttp.ClientSession(
+                connector=connects,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=(CallerMiddleware(world.destinations()),),
+            ) as session,
+        ):
             with as_alice():
                 async with session.get(world.redirect("named", world.url("second"))) as response:
                     found = (await response.json())["headers"]["authorization"]
                 with pytest.raises(DestinationNotAllowed):
                     await session.get(world.redirect("named", world.url("stranger")))
-        await asyncio.sleep(0.1)
         return found
 
     assert asyncio.run(work()) == ALICE[1]
@@ -149,18 +152,17 @@ def test_the_middleware_alone_refuses_a_redirect_to_an_origin_that_is_not_named(
 
 def test_two_sessions_in_one_task_keep_their_calls_apart(world):
     async def work():
-        connectors = [aiohttp.TCPConnector(ssl=world.verify()) for _ in range(2)]
         async with (
-            caller_session(world.destinations(), connector=connectors[0]) as outer,
-            caller_session(world.destinations(), connector=connectors[1]) as inner,
+            connector(world) as one,
+            connector(world) as another,
+            caller_session(world.destinations(), connector=one) as outer,
+            caller_session(world.destinations(), connector=another) as inner,
         ):
             with as_alice():
                 async with (
                     outer.get(world.url("named")),
                     inner.get(world.url("second")) as response,
                 ):
-                    found = (await response.json())["headers"]["authorization"]
-        await asyncio.sleep(0.1)
-        return found
+                    return (await response.json())["headers"]["authorization"]
 
     assert asyncio.run(work()) == ALICE[1]

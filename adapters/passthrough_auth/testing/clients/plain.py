@@ -82,10 +82,12 @@ class _Aiohttp(Plain):
     def get(self, world: World, url: str, headers: Mapping[str, str]) -> None:
         import aiohttp
 
+        from .drivers.aiohttp import connector
+
         async def get() -> None:
-            connector = aiohttp.TCPConnector(ssl=_trusting(world))
             async with (
-                aiohttp.ClientSession(connector=connector) as session,
+                connector(world) as connects,
+                aiohttp.ClientSession(connector=connects) as session,
                 session.get(url, headers=headers) as response,
             ):
                 await response.read()
@@ -99,6 +101,8 @@ class _AiohttpMiddleware(Plain):
     def get(self, world: World, url: str, headers: Mapping[str, str]) -> None:
         import aiohttp
 
+        from .drivers.aiohttp import connector
+
         async def attach(
             request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
         ) -> aiohttp.ClientResponse:
@@ -106,9 +110,9 @@ class _AiohttpMiddleware(Plain):
             return await handler(request)
 
         async def get() -> None:
-            connector = aiohttp.TCPConnector(ssl=_trusting(world))
             async with (
-                aiohttp.ClientSession(connector=connector, middlewares=(attach,)) as session,
+                connector(world) as connects,
+                aiohttp.ClientSession(connector=connects, middlewares=(attach,)) as session,
                 session.get(url) as response,
             ):
                 await response.read()
