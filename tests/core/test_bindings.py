@@ -46,9 +46,18 @@ def test_the_bindings_given_are_in_force():
     assert Bindings([]).current() == ()
 
 
-@pytest.mark.parametrize("given", [[bind, 7], ["flyte"], "flyte", 7, bind])
-def test_bindings_that_can_t_be_right_are_a_configuration_error(given):
-    with pytest.raises(ConfigurationError, match="bindings takes"):
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ([bind, 7], "takes callables"),
+        (["flyte"], "such as bind_flyte"),
+        ("flyte", r"a list: write \[binding\]"),
+        (7, r"a list: write \[binding\]"),
+        (bind, r"a list: write \[binding\]"),
+    ],
+)
+def test_bindings_that_can_t_be_right_are_a_configuration_error(given, advice):
+    with pytest.raises(ConfigurationError, match=advice):
         Bindings(given)
 
 

@@ -134,6 +134,7 @@ def test_the_repr_lists_the_rules():
         (["health"], "leading slash: '/health'"),
         (["*"], "leading slash: '/\\*'"),
         ([""], "leading slash: '/'"),
+        (["https://app.example.com/health"], "write its path alone"),
         (["/a/../b"], r"holds '/\.\./'"),
         (["/a/.."], r"holds '/\.\.'"),
         (["/./*"], r"holds '/\./'"),

@@ -324,6 +324,12 @@ def test_the_name_of_a_header_is_no_extractor():
         check_extractor("x-token")
 
 
+@pytest.mark.parametrize("maker", [extract_custom_header, extract_cookies])
+def test_what_makes_extractors_is_none_itself(maker):
+    with pytest.raises(ConfigurationError, match=rf"write {maker.__name__}\('name'\)"):
+        check_extractor(maker)
+
+
 def test_what_can_t_be_called_is_no_extractor():
     with pytest.raises(ConfigurationError, match="can't be called"):
         check_extractor(("authorization", "x"))

@@ -49,8 +49,8 @@ class Bindings:
         if given is None:
             self._waiting = _installed()
         else:
-            if not isinstance(given, Iterable):
-                raise ConfigurationError(f"bindings takes a list of bindings, not {given!r}")
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise ConfigurationError("bindings takes a list: write [binding], or [] for none")
             self._bound = tuple(_checked(binding) for binding in given)
 
     def current(self) -> tuple[Binding, ...]:
@@ -99,6 +99,7 @@ def _installed() -> "dict[str, EntryPoint]":
 def _checked(binding: object) -> Binding:
     if not callable(binding):
         raise ConfigurationError(
-            f"bindings takes callables from Credentials to a context manager, not {binding!r}"
+            "bindings takes callables from Credentials to a context manager, such as bind_flyte "
+            f"of passthrough_auth.clients.flyte, not {binding!r}"
         )
     return cast("Binding", binding)

@@ -96,6 +96,10 @@ def _checked(rule: object) -> PathRule:
 
 
 def _check_string(rule: str) -> None:
+    if "://" in rule:
+        raise ConfigurationError(
+            f"the path rule {rule!r} is a URL: write its path alone, as in '/health'"
+        )
     if not rule.startswith("/"):
         raise ConfigurationError(f"the path rule {rule!r} needs a leading slash: '/{rule}'")
     fixed = rule.removesuffix("/*")
