@@ -22,6 +22,7 @@ from passthrough_auth.clients.flyte.binding import refusal_in
 from passthrough_auth.clients.flyte.sdk import holding
 from passthrough_auth.core import (
     CallerDenied,
+    CallerThreadPoolExecutor,
     CallerUnauthenticated,
     Credentials,
     MalformedCredential,
@@ -156,6 +157,32 @@ def test_a_snapshot_that_expires_ends_for_the_sdk_as_well(endpoint: FlyteEndpoin
     with pytest.raises(NoCaller) as caught:
         kept.run(remote.User.get)
     assert caught.value.reason == "expired"
+
+
+def test_a_thread_pool_for_callers_takes_the_caller_along(endpoint: FlyteEndpoint) -> None:
+    ended = threading.Event()
+    with CallerThreadPoolExecutor(1) as pool:
+        assert pool.submit(whoami).result() is None
+        for caller, name in ((ALICE, "alice"), (BOB, "bob")):
+            with auth_metadata(caller):
+                submitted = pool.submit(lambda: (ended.wait(5), whoami())[1])
+            ended.set()
+            assert submitted.result() == name
+            ended.clear()
+        assert pool.submit(whoami).result() is None
+
+
+def test_a_task_that_outlives_the_request_goes_on_with_a_snapshot(endpoint: FlyteEndpoint) -> None:
+    async def subject() -> str | None:
+        user = await remote.User.get.aio()
+        return user.subject()
+
+    async def serve() -> str | None:
+        with auth_metadata(ALICE):
+            task = asyncio.create_task(snapshot(expires_in=60).arun(subject))
+        return await task
+
+    assert asyncio.run(serve()) == "alice"
 
 
 def test_threads_of_the_sdks_own_asking_carry_the_caller(endpoint: FlyteEndpoint) -> None:

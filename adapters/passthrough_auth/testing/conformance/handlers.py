@@ -10,7 +10,7 @@ import contextvars
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -282,8 +282,17 @@ def _whoami_after(request: contextvars.Context) -> Answer:
 
 def _note_taken(key: str, taken: _Taken) -> None:
     taken.pool.shutdown()  # waits for its work, which waits for the end
-    in_task = asyncio.run(taken.lasting.arun(_in_task))
-    record(key, **_found_by(taken), snapshot_in_task=in_task)
+    record(key, **_found_by(taken), snapshot_in_task=_finish(taken.lasting.arun(_in_task)))
+
+
+def _finish(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """What it returns. It has nothing to wait for, and greenlets can't have an event loop each."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        answer: Answer = done.value
+        return answer
+    raise AssertionError("it waits for something")
 
 
 async def _anote_taken(key: str, taken: _Taken) -> None:
