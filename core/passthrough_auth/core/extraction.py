@@ -187,10 +187,9 @@ def check_extractor(extractor: object) -> HeaderExtractor:
         )
     if not callable(extractor):
         raise ConfigurationError(f"{extractor!r} is not an extractor: it can't be called")
-    for maker in (extract_custom_header, extract_cookies):
-        if extractor is maker:
-            name = maker.__name__
-            raise ConfigurationError(f"{name} makes extractors: write {name}('name')")
+    if extractor is extract_custom_header or extractor is extract_cookies:
+        _, _, name = describe(extractor).rpartition(".")
+        raise ConfigurationError(f"{name} makes extractors: write {name}('name')")
     if is_async(extractor):
         raise ConfigurationError(
             f"{describe(extractor)} is an async function. Extractors only read the request: make "
