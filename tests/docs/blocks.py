@@ -50,6 +50,23 @@ def _blocks(page):
 BLOCKS = [block for page in PAGES for block in _blocks(page)]
 
 
+def table(page, heading):
+    """The rows of the first table below a heading of a page, as the text of their cells."""
+    tokens = iter(MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8")))
+    for token in tokens:
+        if token.type == "inline" and token.content == heading:
+            break
+    rows = []
+    for token in tokens:
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and rows:
+            rows[-1].append("".join(child.content for child in token.children))
+        elif token.type == "table_close":
+            break
+    return [tuple(row) for row in rows[1:]]
+
+
 def blocks(*languages, page=None):
     """The blocks in these languages, of one page or of all."""
     return [
