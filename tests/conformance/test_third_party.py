@@ -13,6 +13,8 @@ from passthrough_auth.testing.conformance.columns.starlette import METHODS, Insi
 
 def build(options):  # noqa: C901 - a route for each thing the app does
     app = Quart("conformance")
+    # Errors that the app doesn't handle reach the layers around it, as in Starlette.
+    app.config["PROPAGATE_EXCEPTIONS"] = True
     app.register_error_handler(handlers.Deliberate, lambda error: (handlers.whoami(), 418))
 
     @app.route("/", defaults={"rest": ""}, methods=METHODS)
@@ -37,6 +39,14 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     @app.get("/crash")
     async def crash():
         handlers.crash()
+
+    @app.get("/upstream-refuses")
+    async def upstream_refuses():
+        handlers.upstream_refuses()
+
+    @app.get("/upstream-denies")
+    async def upstream_denies():
+        handlers.upstream_denies()
 
     @app.get("/abort-401")
     async def abort_401():

@@ -144,6 +144,15 @@ def test_a_refusal_is_found_however_deep_it_is():
     assert find_refusal(chained(ValueError(), KeyError(), refusal), ()) is refusal
 
 
+def test_a_group_of_errors_is_a_refusal_if_all_of_them_are():
+    """A task group raises one. If something else failed as well, that must not be hidden."""
+    first, second = CallerUnauthenticated("no"), chained(KeyError(), CallerDenied("no"))
+
+    assert find_refusal(ExceptionGroup("tasks", [first, second]), ()) is first
+    assert find_refusal(chained(KeyError(), ExceptionGroup("tasks", [second])), ()) is not None
+    assert find_refusal(ExceptionGroup("tasks", [first, KeyError()]), ()) is None
+
+
 def test_an_error_without_one_is_no_refusal():
     assert find_refusal(chained(ValueError(), KeyError()), (bind, Recognising())) is None
 

@@ -83,9 +83,11 @@ def test_an_app_is_called_with_what_the_server_gave():
 
     asyncio.run(exchange.run(PassthroughAuthMiddleware(app, bindings=[])))
 
-    assert app.calls == [(exchange.scope, exchange.receive, exchange.send, "Bearer alice")]
-    assert app.calls[0][0] is exchange.scope
-    assert exchange.scope == before
+    [(scope, receive, _, caller)] = app.calls
+    assert scope is exchange.scope
+    assert scope == before
+    assert receive == exchange.receive
+    assert caller == "Bearer alice"
 
 
 def test_a_server_that_serves_requests_in_one_context_never_sees_an_earlier_caller():
@@ -227,7 +229,7 @@ def caused_by(error):
     return inner
 
 
-def failing_with(error, *messages, receives=False):
+def failing_with(error, *messages, receives=False, bindings=(bind_nothing,)):
     """An app that sends these messages and then raises an error caused, deep down, by that one."""
 
     async def app(scope, receive, send):
@@ -237,7 +239,7 @@ def failing_with(error, *messages, receives=False):
             await send(message)
         raise RuntimeError("the job could not be started") from caused_by(error)
 
-    return PassthroughAuthMiddleware(app, bindings=[bind_nothing])
+    return PassthroughAuthMiddleware(app, bindings=bindings)
 
 
 @pytest.mark.parametrize(("error", "status"), [(CallerUnauthenticated, 401), (CallerDenied, 403)])
@@ -247,6 +249,13 @@ def test_an_upstream_refusal_deep_in_the_causes_becomes_the_answer(error, status
 
     assert started(sent)[0] == status
     assert started(sent)[1]["cache-control"] == "no-store"
+
+
+def test_an_upstream_refusal_becomes_the_answer_where_no_client_is_bound():
+    """As on the other frameworks: an app's own client may raise it."""
+    sent = ask(failing_with(CallerDenied("no"), bindings=()), http_scope("/", ALICE))
+
+    assert started(sent)[0] == 403
 
 
 def test_once_the_response_has_started_the_error_passes():

@@ -60,18 +60,13 @@ class PassthroughAuthMiddleware:
             if isinstance(decision, Refused):
                 with hold.active():
                     await _refuse(request, decision.refusal, receive, send)
-            elif hold.bindings:
-                await self._serve_bound(request, hold, receive, send)
             else:
-                with hold.active():
-                    await self.app(scope, receive, send)
+                await self._serve(request, hold, receive, send)
         finally:
             hold.close()
 
-    async def _serve_bound(
-        self, request: AsgiRequest, hold: Hold, receive: Receive, send: Send
-    ) -> None:
-        """Serve a request whose clients may report that upstream refused the caller."""
+    async def _serve(self, request: AsgiRequest, hold: Hold, receive: Receive, send: Send) -> None:
+        """Serve a request that passes, whose handler may learn that upstream refuses the caller."""
         started = connecting = False
 
         async def receive_noting_connect() -> Message:
@@ -80,14 +75,19 @@ class PassthroughAuthMiddleware:
             connecting = message["type"] == "websocket.connect"
             return message
 
-        async def send_noting_start(message: Message) -> None:
+        def send_noting_start(message: Message) -> Awaitable[None]:
             nonlocal started
             started = True
-            await send(message)
+            return send(message)
 
+        is_websocket = request.transport == "websocket"
         try:
             with hold.active():
-                await self.app(request.scope, receive_noting_connect, send_noting_start)
+                await self.app(
+                    request.scope,
+                    receive_noting_connect if is_websocket else receive,
+                    send_noting_start,
+                )
         except Exception as error:
             refusal = None if started else self.gate.refusal_for(request, error)
             if refusal is None:

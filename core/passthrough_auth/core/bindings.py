@@ -73,7 +73,11 @@ class Bindings:
 
 
 def find_refusal(error: BaseException, bindings: Iterable[Binding]) -> CallerRefused | None:
-    """The upstream refusal that caused this error, however deep it sits in the chain of causes."""
+    """The upstream refusal that caused this error, however deep it sits in the chain of causes.
+
+    A group of errors (PEP 654: task groups raise them) comes from one if all of its errors do:
+    where something else failed too, answering with the refusal would hide it.
+    """
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -85,8 +89,17 @@ def find_refusal(error: BaseException, bindings: Iterable[Binding]) -> CallerRef
             refused = recognise(cause) if recognise is not None else None
             if refused is not None:
                 return cast("CallerRefused", refused)
+        if isinstance(cause, BaseExceptionGroup):
+            return _refusal_of_all(cast("BaseExceptionGroup[BaseException]", cause), bindings)
         cause = cause.__cause__
     return None
+
+
+def _refusal_of_all(
+    group: BaseExceptionGroup[BaseException], bindings: Iterable[Binding]
+) -> CallerRefused | None:
+    refusals = [find_refusal(each, bindings) for each in group.exceptions]
+    return refusals[0] if all(refusals) else None
 
 
 def _installed() -> "dict[str, EntryPoint]":

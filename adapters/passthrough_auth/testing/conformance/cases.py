@@ -388,6 +388,35 @@ def _answer_cases() -> Iterable[Case]:
             (Call(b"/abort-401", ALICE), both(status(200), body(handled=401))),
         ),
         _case(
+            "refused: by upstream",
+            "Where a handler fails because upstream doesn't accept the caller, that is the answer.",
+            (
+                Call(b"/upstream-refuses", ALICE),
+                both(
+                    status(401),
+                    body(detail="Authentication credentials not accepted"),
+                    header("www-authenticate", "Bearer"),
+                    header("cache-control", "no-store"),
+                    without("s3cret"),
+                ),
+            ),
+            (Call(b"/health"), sees_nobody()),
+        ),
+        _case(
+            "refused: denied by upstream",
+            "Where upstream knows the caller and doesn't permit this: a 403 with no challenge.",
+            (
+                Call(b"/upstream-denies", ALICE),
+                both(
+                    status(403),
+                    body(detail="Permission denied"),
+                    header("www-authenticate"),
+                    without("s3cret"),
+                ),
+            ),
+            (Call(b"/health"), sees_nobody()),
+        ),
+        _case(
             "refused: the layer outside decorates it",
             "Middleware outside, such as CORS, must still see and decorate the answer.",
             (Call(), both(refused(), header("x-outside", "yes"))),

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from passthrough_auth.core import (
+    CallerDenied,
     CallerThreadPoolExecutor,
+    CallerUnauthenticated,
     NoCaller,
     Snapshot,
     current_credentials,
@@ -62,6 +64,16 @@ def fail() -> None:
 def crash() -> None:
     """Raise what nobody handles."""
     raise RuntimeError("the conformance app crashed, as it was asked to")
+
+
+def upstream_refuses() -> None:
+    """Raise what a failed call to upstream ends as: its refusal of the caller, as the cause."""
+    raise RuntimeError("the job could not be started") from CallerUnauthenticated("s3cret")
+
+
+def upstream_denies() -> None:
+    """The same of a caller whom upstream knows and does not permit this, as a task group has it."""
+    raise ExceptionGroup("a task failed", [CallerDenied("s3cret")])
 
 
 def stream() -> Iterator[bytes]:

@@ -84,8 +84,8 @@ def show(console: Console, place: str, results: Sequence[Result]) -> None:
     for number, _ in enumerate(columns, 1):
         table.add_column(str(number), justify="center")
     for case in dict.fromkeys(result.case.name for result in results):
-        kinds = (marks.get((case, column)) for column in columns)
-        table.add_row(case, *(_MARKS[kind] if kind else "·" for kind in kinds))
+        kinds = [marks.get((case, column)) for column in columns]
+        table.add_row(case, *("·" if kind is None else _MARKS[kind] for kind in kinds))
     console.print(table)
     for number, column in enumerate(columns, 1):
         console.print(f"  {number}  {column}")

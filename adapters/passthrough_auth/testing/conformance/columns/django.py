@@ -129,6 +129,8 @@ _BOTH = [
     re_path(r"^(?:public/)?upload\Z", _upload),
     re_path(r"^raise\Z", _sync(handlers.fail)),
     re_path(r"^crash\Z", _sync(handlers.crash)),
+    re_path(r"^upstream-refuses\Z", _sync(handlers.upstream_refuses)),
+    re_path(r"^upstream-denies\Z", _sync(handlers.upstream_denies)),
     re_path(r"^abort-401\Z", _abort_401),
     re_path(r"^threads\Z", _sync(handlers.threads)),
     re_path(r"^slow\Z", _sync(handlers.slow)),

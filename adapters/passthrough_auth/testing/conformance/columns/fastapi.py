@@ -128,6 +128,14 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     def crash() -> None:
         handlers.crash()
 
+    @app.get("/upstream-refuses")
+    def upstream_refuses() -> None:
+        handlers.upstream_refuses()
+
+    @app.get("/upstream-denies")
+    async def upstream_denies() -> None:
+        handlers.upstream_denies()
+
     @app.get("/abort-401")
     def abort_401() -> None:
         raise HTTPException(401)

@@ -51,6 +51,8 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
     for rule, answer in {
         "/raise": handlers.fail,
         "/crash": handlers.crash,
+        "/upstream-refuses": handlers.upstream_refuses,
+        "/upstream-denies": handlers.upstream_denies,
         "/threads": handlers.threads,
         "/slow": handlers.slow,
         "/abandoned/<key>": handlers.abandoned,

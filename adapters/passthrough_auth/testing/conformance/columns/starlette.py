@@ -144,6 +144,8 @@ ROUTES = [
     Route("/abort-401", abort_401),
     Route("/raise", sync(handlers.fail)),
     Route("/crash", sync(handlers.crash)),
+    Route("/upstream-refuses", sync(handlers.upstream_refuses)),
+    Route("/upstream-denies", sync(handlers.upstream_denies)),
     Route("/teardown-crash", whoami),
     Route("/stream", streaming(handlers.stream)),
     Route("/astream", streaming(handlers.astream)),
