@@ -76,16 +76,15 @@ def places(names: Sequence[str]) -> list[Server | None]:
 def show(console: Console, place: str, results: Sequence[Result]) -> None:
     """Print one place's table, cases by columns, and what failed in it."""
     columns = list(dict.fromkeys(result.column.name for result in results))
-    marks: dict[tuple[str, str], Kind] = {
-        (result.case.name, result.column.name): result.verdict.kind for result in results
+    marks = {
+        (result.case.name, result.column.name): _MARKS[result.verdict.kind] for result in results
     }
     table = Table(title=f"{place}: cases by columns", caption=_LEGEND)
     table.add_column("case", no_wrap=True)
     for number, _ in enumerate(columns, 1):
         table.add_column(str(number), justify="center")
     for case in dict.fromkeys(result.case.name for result in results):
-        kinds = [marks.get((case, column)) for column in columns]
-        table.add_row(case, *("·" if kind is None else _MARKS[kind] for kind in kinds))
+        table.add_row(case, *(marks.get((case, column), "·") for column in columns))
     console.print(table)
     for number, column in enumerate(columns, 1):
         console.print(f"  {number}  {column}")
