@@ -19,7 +19,7 @@ from .errors import (
     NoCaller,
 )
 from .extraction import check_name, check_value
-from .origin import Origin, origin_of
+from .origin import Origin, origin_alone, origin_of
 
 OnMissing = Literal["raise", "anonymous"]
 Send = Iterable[str] | Mapping[str, str]
@@ -328,8 +328,8 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
             f"a destination is an origin such as 'https://api.example.com', not {given!r}"
         )
     wildcard = _WILDCARD.fullmatch(given)
-    origin = origin_of(wildcard[1] + wildcard[2] if wildcard else given)
-    if origin is None or not _is_origin_only(given):
+    origin = origin_alone(wildcard[1] + wildcard[2] if wildcard else given)
+    if origin is None:
         raise ConfigurationError(
             f"{_shown(given)} is not an origin. Write scheme, host and, if unusual, port, in ASCII "
             "(an international name as 'xn--...') and without a path, a user name or a final dot: "
@@ -346,12 +346,6 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
 def _shown(given: str) -> str:
     # What is before an @ can be a password.
     return f"What ends in {given.rpartition('@')[2]!r}" if "@" in given else repr(given)
-
-
-def _is_origin_only(given: str) -> bool:
-    """Whether there is nothing after the authority; ws and wss name no origin of their own."""
-    scheme, _, rest = given.partition("://")
-    return scheme.lower() in ("http", "https") and not any(mark in rest for mark in "/?#")
 
 
 def _has_subdomains(host: str) -> bool:

@@ -69,6 +69,14 @@ def origin_of(url: str) -> Origin | None:
     return Origin(scheme, spelled, port)
 
 
+def origin_alone(text: str) -> Origin | None:
+    """The origin that a text is and holds nothing beside, as an Origin header does; else None."""
+    scheme, _, rest = text.partition("://")
+    if scheme.lower() not in _DEFAULT_PORTS or any(mark in rest for mark in "/?#"):
+        return None
+    return origin_of(text)
+
+
 def _spelled(host: str) -> str | None:
     """The one spelling of a lower-case host, or None if it is none."""
     try:
