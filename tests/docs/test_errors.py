@@ -1,0 +1,28 @@
+"""docs/errors.md lists every exception, and every reason why there may be no caller."""
+
+from typing import get_args
+
+from tests.docs.blocks import ROOT, table
+
+from passthrough_auth import core
+from passthrough_auth.core import NoCaller, PassthroughAuthError
+from passthrough_auth.core.errors import Absence
+
+PAGE = ROOT / "docs" / "errors.md"
+PUBLIC = [getattr(core, name) for name in core.__all__]
+
+
+def test_every_exception_is_there_with_what_else_it_is():
+    errors = {
+        each.__name__: next((b.__name__ for b in each.__bases__ if b.__module__ == "builtins"), "")
+        for each in PUBLIC
+        if isinstance(each, type) and issubclass(each, PassthroughAuthError)
+    }
+    del errors["PassthroughAuthError"]
+    assert {name: base for name, base, *_ in table(PAGE, "Errors")} == errors
+
+
+def test_every_reason_is_there_with_its_text():
+    # On the page, what a text has between backticks is set as code.
+    reasons = {reason: str(NoCaller(reason)).replace("`", "") for reason in get_args(Absence)}
+    assert dict(table(PAGE, "Why there is no caller")) == reasons

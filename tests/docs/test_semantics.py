@@ -1,0 +1,82 @@
+"""The tables of docs/semantics.md, row by row, on both interfaces."""
+
+import json
+
+import pytest
+from tests.docs.blocks import ROOT, table
+
+from passthrough_auth.core import (
+    Admitted,
+    AsgiRequest,
+    CallerDenied,
+    CallerUnauthenticated,
+    Gate,
+    PathRules,
+    Refused,
+    WsgiRequest,
+)
+
+PAGE = ROOT / "docs" / "semantics.md"
+PATHS = table(PAGE, "Public paths")
+SENT = table(PAGE, "Credentials")
+ANSWERS = table(PAGE, "Answers")
+
+
+@pytest.mark.parametrize(("rule", "path", "expected"), PATHS)
+def test_which_paths_are_public(rule, path, expected):
+    # The servers decode once, as the page says.
+    decoded = path.replace("%25", "%")
+    assert PathRules([rule]).match(decoded) == (expected == "public")
+
+
+@pytest.mark.parametrize(("sent", "expected"), SENT)
+def test_what_a_valid_credential_is(sent, expected):
+    lines = [] if sent == "nothing" else headers_in(sent)
+    for request in (asgi(lines), wsgi(lines)):
+        decision = Gate().decide(request)
+        if expected == "taken":
+            assert isinstance(decision, Admitted)
+        else:
+            assert isinstance(decision, Refused)
+            detail = json.loads(decision.refusal.body)["detail"]
+            assert detail == f"Authentication credentials {expected}"
+
+
+def test_what_upstream_says_of_the_caller_is_answered_as_it_is_told():
+    for error in (CallerUnauthenticated(), CallerDenied()):
+        refusal = Gate().refusal_for(asgi([]), error)
+        rows = [(row[1], row[2]) for row in ANSWERS if type(error).__name__ in row[0]]
+        assert rows == [(str(refusal.status), refusal.body.decode())]
+
+
+def test_the_answers_of_the_gate_are_told():
+    told = {(status, body) for _, status, body in ANSWERS}
+    ambient = [("Cookie", "a=b"), ("Sec-Fetch-Site", "cross-site")]
+    for lines in ([], [("Authorization", "Bearer")], ambient):
+        refusal = Gate().decide(asgi(lines, "POST")).refusal
+        assert (str(refusal.status), refusal.body.decode()) in told
+
+
+def headers_in(sent):
+    """The lines of a cell, as the Markdown has them, one behind the other."""
+    return [
+        (name, value)
+        for line in sent.replace(", Cookie:", "\nCookie:")
+        .replace(", Authorization:", "\nAuthorization:")
+        .splitlines()
+        for name, _, value in [line.partition(": ")]
+    ]
+
+
+def asgi(lines, method="GET"):
+    headers = [(name.lower().encode(), value.encode()) for name, value in lines]
+    return AsgiRequest({"type": "http", "method": method, "path": "/me", "headers": headers})
+
+
+def wsgi(lines):
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/me"}
+    for name, value in lines:
+        key = f"HTTP_{name.upper()}"
+        latin = value.encode().decode("latin-1")
+        environ[key] = f"{environ[key]},{latin}" if key in environ else latin
+    return WsgiRequest(environ)
