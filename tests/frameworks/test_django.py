@@ -383,14 +383,21 @@ def test_the_answer_to_head_has_no_body():
 
 def refuse_with_two_challenges(request, refusal):
     challenges = [("www-authenticate", "Bearer"), ("www-authenticate", 'Basic realm="x"')]
-    return Refusal(401, (*challenges, ("content-type", "text/plain")), b"no")
+    cookies = [("set-cookie", "a=; Max-Age=0; Path=/"), ("set-cookie", "b=2; HttpOnly")]
+    return Refusal(401, (*challenges, *cookies, ("content-type", "text/plain")), b"no")
 
 
 def test_an_app_s_own_refusal_is_sent_with_all_its_headers():
     """Django holds one value a name, so two of them become a list."""
     with project(on_refusal=f"{__name__}.refuse_with_two_challenges"):
         answer = wsgi("/me")
+        cookies = Client().get("/me").cookies
 
+    assert [cookies["a"]["max-age"], cookies["b"].value, cookies["b"]["httponly"]] == [
+        "0",
+        "2",
+        True,
+    ]
     assert answer.headers["www-authenticate"] == 'Bearer, Basic realm="x"'
     assert answer.headers["content-type"] == "text/plain"
     assert answer.read() == b"no"

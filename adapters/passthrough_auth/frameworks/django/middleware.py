@@ -104,8 +104,15 @@ def _is_file(response: StreamingHttpResponse) -> bool:
 
 def _response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     headers: dict[str, str] = {}
+    cookies: list[str] = []
     for name, value in refusal.headers:
-        # Django holds one value a name; a list of values is as good (RFC 9110 section 5.3).
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if name == "set-cookie":
+            cookies.append(value)
+        else:
+            # Django holds one value a name; a list is as good (RFC 9110 section 5.3).
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
     body = refusal.body_for(request.method or "")
-    return HttpResponse(body, status=refusal.status, headers=headers)
+    response = HttpResponse(body, status=refusal.status, headers=headers)
+    for cookie in cookies:
+        response.cookies.load(cookie)
+    return response
