@@ -49,7 +49,7 @@ def run(*command, cwd, env):
 
 def serving_any(module, name, **options):
     """Serve an app on a server of its interface."""
-    wsgi = "Flask(" in module or "get_wsgi_application" in module
+    wsgi = any(each in module for each in ("Flask(", "get_wsgi_application", "WsgiApp"))
     return serving(server("waitress" if wsgi else "uvicorn-h11-asyncio"), name, **options)
 
 
@@ -99,6 +99,10 @@ def lay_out(page, directory):
             path.parent.mkdir(exist_ok=True)
             path.write_text(block.source)
     (directory / "project.py").write_text((SURROUNDINGS / "project.py").read_text())
+    if page == "docs/adapters.md":
+        (adapter,) = (b.source for b in COMPLETE if b.page == page)
+        (directory / "adapter.py").write_text(adapter)
+        (directory / "column.py").write_text((SURROUNDINGS / "column.py").read_text())
     if page == "docs/flyte.md":
         # "here of the Flask app above as app.py without its first argument"
         (flask,) = (b.source for b in COMPLETE if b.page == page and "Flask(" in b.source)
