@@ -26,7 +26,7 @@ TOP_LEVEL = {
     "tests",
     "tox.ini",
 }
-TOP_LEVEL_MORE = {"SECURITY.md", "benchmarks", "docs", "examples"}
+TOP_LEVEL_MORE = {"CONTRIBUTING.md", "SECURITY.md", "benchmarks", "docs", "examples"}
 MACHINE_PATH = re.compile(rb"(^|[^A-Za-z0-9_.-])/(tmp|work|root|farm|home)/", re.MULTILINE)
 
 
