@@ -241,6 +241,9 @@ def test_without_pairs_it_is_an_error():
         ([("host", "s3cret")], "can't be forwarded"),
         ([("Bearer s3cret", "authorization")], "can't be forwarded"),
         ([("x-token", "s3cret"), ("X-Token", "s3cret2")], "two values under one name"),
+        (["authorization", "Bearer s3cret"], "takes pairs of text"),
+        ([("x-token", b"s3cret")], "takes pairs of text"),
+        ([("x-token", "s3cret", "more")], "takes pairs of text"),
     ],
 )
 def test_a_pair_that_may_not_travel_is_malformed_and_not_shown(pairs, said):

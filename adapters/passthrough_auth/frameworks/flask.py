@@ -101,6 +101,7 @@ class _Protection:
         try:
             body = served.run(partial(self._wsgi_app, environ, start_response))
         except BaseException:
+            del environ  # a traceback with locals would show the headers in it
             served.close()
             raise
         if _is_file(body, environ):

@@ -153,11 +153,11 @@ class auth_metadata:
     def __init__(self, *pairs: tuple[str, str], bindings: Iterable[Binding] | None = None) -> None:
         if not pairs:
             raise ValueError("auth_metadata needs at least one (name, value) pair")
+        credentials = _checked(pairs)
+        del pairs  # a traceback with locals would show them
+        if isinstance(credentials, str):
+            raise MalformedCredential(credentials)
         bound = default_bindings() if bindings is None else Bindings(bindings)
-        checked = dict(map(_checked_pair, pairs))
-        if len(checked) < len(pairs):
-            raise MalformedCredential("auth_metadata was given two values under one name")
-        credentials = Credentials(*checked.items())
         self._hold = Hold(credentials, bindings=bound.current())
         self._active = self._hold.active()
 
@@ -183,16 +183,28 @@ def default_bindings() -> Bindings:
     return Bindings()
 
 
-def _checked_pair(pair: tuple[str, str]) -> tuple[str, str]:
-    name, value = pair
-    name = name.lower()
-    if check_name(name) is not None:
-        # The name isn't shown: of a pair given the wrong way round, it is the secret.
-        raise MalformedCredential(
-            "a name given to auth_metadata can't be forwarded as a credential. Write "
-            "(name, value), as in ('authorization', 'Bearer ...')"
-        )
-    checked = check_value(name, value)
-    if checked is None:
-        raise MalformedCredential(f"the value given for {name!r} is malformed")
-    return name, checked
+def _checked(pairs: Iterable[object]) -> Credentials | str:
+    """The credentials that these pairs are, or what is wrong with them, in words without values.
+
+    Nothing is raised from here, where tracebacks with locals would show them.
+    """
+    checked: dict[str, str] = {}
+    for pair in pairs:
+        match pair:
+            case (str(given), str(value)):
+                name = given.lower()
+            case _:
+                return "auth_metadata takes pairs of text: write ('authorization', 'Bearer ...')"
+        if check_name(name) is not None:
+            # The name isn't shown: of a pair given the wrong way round, it is the secret.
+            return (
+                "a name given to auth_metadata can't be forwarded as a credential. Write "
+                "(name, value), as in ('authorization', 'Bearer ...')"
+            )
+        valid = check_value(name, value)
+        if valid is None:
+            return f"the value given for {name!r} is malformed"
+        if name in checked:
+            return "auth_metadata was given two values under one name"
+        checked[name] = valid
+    return Credentials(*checked.items())

@@ -41,15 +41,11 @@ class _Line(NamedTuple):
     before: str = ""
     after: str = ""
 
-    def render(self, value: str) -> str:
+    def render(self, value: str) -> str | None:
+        """The value to send for this one; None if it makes no valid header."""
         if not self.before and not self.after and self.inbound == self.name:
             return value
-        checked = check_value(self.name, f"{self.before}{value}{self.after}")
-        if checked is None:
-            raise MalformedCredential(
-                f"the caller's {self.inbound!r} makes no valid {self.name!r} header"
-            )
-        return checked
+        return check_value(self.name, f"{self.before}{value}{self.after}")
 
 
 @final
@@ -135,8 +131,15 @@ class Destination:
         headers: dict[str, str] = {}
         for line in lines:
             if line.inbound in values and line.name not in headers:
-                headers[line.name] = line.render(values[line.inbound])
+                rendered = line.render(values[line.inbound])
+                if rendered is None:
+                    del values, headers  # a traceback with locals would show them
+                    raise MalformedCredential(
+                        f"the caller's {line.inbound!r} makes no valid {line.name!r} header"
+                    )
+                headers[line.name] = rendered
         if not headers and self.on_missing == "raise":
+            del values  # a traceback with locals would show them
             wanted = " or ".join(repr(line.inbound) for line in lines)
             raise CredentialMissing(
                 f"The caller's request had no {wanted}, which {self} is to be sent. Take it off "

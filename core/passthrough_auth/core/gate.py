@@ -188,6 +188,11 @@ class Gate:
             except MalformedCredential:
                 malformed = True
                 continue
+            except BaseException:
+                # An interrupt. A traceback with locals would show what was found so far.
+                found.clear()
+                pair, value, checked = None, "", None
+                raise
             if pair is None or pair[0] in found:
                 continue
             name, value = pair

@@ -1,0 +1,210 @@
+"""One small app on each framework, to be served with something switched on that shows too much.
+
+What it is told by its environment: SECRETS_LOG=1 logs everything at DEBUG, SECRETS_DSN reports to
+Sentry, SECRETS_SENTRY holds options for that as JSON, SECRETS_DEBUG=1 switches on the framework's
+debug page, SECRETS_REPORT is a file for what `reports.Reporter` writes, SECRETS_UPSTREAM
+is where `/call` goes, SECRETS_FILTER=1 makes Django use the filter that the docs show.
+"""
+
+import json
+import logging
+import os
+import sys
+
+from passthrough_auth.core import (
+    Destinations,
+    current_credentials,
+    current_hold,
+    extract_authorization_header,
+    extract_cookie_header,
+    extract_custom_header,
+    snapshot,
+)
+
+ENVIRONMENT = os.environ.get
+DEBUG = "SECRETS_DEBUG" in os.environ
+
+if "SECRETS_LOG" in os.environ:
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True)
+
+if "SECRETS_REPORT" in os.environ:
+    from tests.secrets.reports import Reporter
+
+    for name in (None, "uvicorn.error"):
+        logging.getLogger(name).addHandler(Reporter(os.environ["SECRETS_REPORT"]))
+
+if "SECRETS_DSN" in os.environ:
+    import sentry_sdk
+
+    sentry_sdk.init(os.environ["SECRETS_DSN"], **json.loads(os.environ.get("SECRETS_SENTRY", "{}")))
+
+OPTIONS = {
+    "header_extractors": [
+        extract_authorization_header,
+        extract_cookie_header,
+        extract_custom_header("x-sso", ambient=False),
+    ],
+    "excluded_paths": ["/health"],
+}
+UPSTREAM = Destinations(ENVIRONMENT("SECRETS_UPSTREAM", "http://127.0.0.1:9"))
+
+
+class Crash(Exception):
+    """Raised by the handlers here."""
+
+
+def whoami():
+    return {"caller": str(current_credentials())}
+
+
+def health():
+    return {}
+
+
+def crash():
+    """Fails with all in its locals that a handler gets from this library."""
+    credentials = current_credentials()
+    hold = current_hold()
+    taken = snapshot()
+    each = list(credentials)
+    raise Crash(f"as {credentials} {hold} {taken} {each}")
+
+
+def crash_with_headers():
+    """Fails with the plain headers in its locals, which no library can keep out of sight."""
+    headers = current_credentials().headers()
+    raise Crash(f"with {len(headers)} headers")
+
+
+def log():
+    logger = logging.getLogger("app")
+    credentials = current_credentials()
+    logger.info("as %s %r", credentials, snapshot(), extra={"credentials": credentials})
+    logger.error("as %s", credentials, stack_info=True)
+    return whoami()
+
+
+def call():
+    """Calls upstream with each client; what fails, fails."""
+    from passthrough_auth.clients import httpx as caller_httpx
+    from passthrough_auth.clients import requests as caller_requests
+
+    url = ENVIRONMENT("SECRETS_UPSTREAM") + "/"
+    with caller_httpx.caller_client(UPSTREAM) as client:
+        client.get(url)
+    with caller_requests.caller_session(UPSTREAM) as session:
+        session.get(url, timeout=10)
+    return whoami()
+
+
+HANDLERS = {
+    "/whoami": whoami,
+    "/health": health,
+    "/crash": crash,
+    "/crash-with-headers": crash_with_headers,
+    "/log": log,
+    "/call": call,
+}
+
+
+def fastapi_app():
+    from fastapi import FastAPI
+
+    from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware
+
+    app = FastAPI(debug=DEBUG)
+    app.add_middleware(FastAPIPassthroughAuthMiddleware, **OPTIONS)
+    for path, handler in HANDLERS.items():
+        app.get(path)(handler)
+
+    @app.get("/async-crash")
+    async def async_crash():
+        return crash()
+
+    return app
+
+
+def flask_app():
+    from flask import Flask
+
+    from passthrough_auth.frameworks.flask import PassthroughAuth
+
+    app = Flask(__name__)
+    app.debug = DEBUG
+    PassthroughAuth(app, **OPTIONS)
+    for path, handler in HANDLERS.items():
+        app.get(path, endpoint=path.strip("/"))(handler)
+
+    @app.get("/async-crash")
+    async def async_crash():
+        return crash()
+
+    if DEBUG:
+        from werkzeug.debug import DebuggedApplication
+
+        app.wsgi_app = DebuggedApplication(app.wsgi_app, evalex=True)
+    return app
+
+
+def configure_django():
+    import django
+    from django.conf import settings
+
+    if not settings.configured:
+        chosen = (
+            {"DEFAULT_EXCEPTION_REPORTER_FILTER": "tests.secrets.reporter_filter.CallerFilter"}
+            if "SECRETS_FILTER" in os.environ
+            else {}
+        )
+        settings.configure(
+            DEBUG=DEBUG,
+            ROOT_URLCONF=DjangoUrls,
+            ALLOWED_HOSTS=["*"],
+            SECRET_KEY="of a test",
+            MIDDLEWARE=["passthrough_auth.frameworks.django.PassthroughAuthMiddleware"],
+            PASSTHROUGH_AUTH=OPTIONS,
+            **chosen,
+        )
+        django.setup()
+
+
+class DjangoUrls:
+    """Where Django finds the handlers."""
+
+    urlpatterns = ()
+
+
+def _django_urls():
+    from django.http import JsonResponse
+    from django.urls import path
+
+    def view(handler):
+        return lambda request: JsonResponse(handler())
+
+    async def async_crash(request):
+        return JsonResponse(crash())
+
+    found = [path(name.strip("/"), view(handler)) for name, handler in HANDLERS.items()]
+    return [*found, path("async-crash", async_crash)]
+
+
+def django_app(handler):
+    configure_django()
+    DjangoUrls.urlpatterns = _django_urls()
+    return handler()
+
+
+def __getattr__(name):
+    if name == "on_fastapi":
+        return fastapi_app()
+    if name == "on_flask":
+        return flask_app()
+    if name == "on_django":
+        from django.core.handlers.wsgi import WSGIHandler
+
+        return django_app(WSGIHandler)
+    if name == "on_django_asgi":
+        from django.core.handlers.asgi import ASGIHandler
+
+        return django_app(ASGIHandler)
+    raise AttributeError(name)

@@ -1,0 +1,33 @@
+"""Serving the apps, and asking them with all the planted credentials."""
+
+import http.client
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.secrets.planted import PAIRS
+
+from passthrough_auth.testing.servers import server, serving
+
+ROOT = Path(__file__).parents[2]
+APPS = {
+    "on_fastapi": "uvicorn-h11-asyncio",
+    "on_flask": "waitress",
+    "on_django": "waitress",
+    "on_django_asgi": "uvicorn-h11-asyncio",
+}
+
+
+@contextmanager
+def serving_app(name, on=None, **environment):
+    """Serve one of the apps, told what it has to do by `SECRETS_<name>=<value>`."""
+    env = {f"SECRETS_{key.upper()}": value for key, value in environment.items()}
+    with serving(server(on or APPS[name]), f"tests.secrets.apps:{name}", cwd=ROOT, env=env) as it:
+        yield it
+
+
+def ask(running, path, headers=PAIRS, method="GET"):
+    """The status and the body of the answer, asked as the one whose secrets were planted."""
+    with closing(http.client.HTTPConnection(running.host, running.port, timeout=30)) as connection:
+        connection.request(method, path, headers=dict(headers))
+        response = connection.getresponse()
+        return response.status, response.read().decode()

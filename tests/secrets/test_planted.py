@@ -1,0 +1,37 @@
+"""The search itself finds what it looks for, or else no other test here shows anything."""
+
+import base64
+from urllib.parse import quote
+
+import pytest
+from tests.secrets.planted import CUSTOM, PAIRS, SESSION, TOKEN, leaked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOKEN,
+        f"Authorization: Bearer {TOKEN}",
+        f"b'Bearer {TOKEN}'".encode(),
+        f"token={quote(TOKEN)}",
+        TOKEN.encode().hex(),
+        TOKEN[:8],
+        TOKEN[-8:],
+        TOKEN[11:19],
+        *(base64.b64encode(b"x" * shift + TOKEN.encode() + b"x").decode() for shift in range(4)),
+        base64.urlsafe_b64encode(f"Bearer {TOKEN}".encode()).decode().strip("="),
+    ],
+)
+def test_it_finds_a_secret_in_whatever_form(text):
+    assert leaked(text) == leaked(f"before {text} after" if isinstance(text, str) else text)
+    assert leaked(text) == {"tok-"}
+
+
+def test_it_tells_which():
+    assert leaked(f"{SESSION[3:20]} {CUSTOM[3:20]}") == {"ses-", "cus-"}
+    assert leaked(repr(PAIRS)) == {"tok-", "ses-", "cus-"}
+
+
+def test_it_finds_none_where_there_is_none():
+    assert leaked("Authorization: Bearer ******** session= x-sso " * 100) == set()
+    assert leaked(TOKEN[:7]) == set()
