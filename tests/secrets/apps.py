@@ -1,9 +1,10 @@
 """One small app on each framework, to be served with something switched on that shows too much.
 
-What it is told by its environment: SECRETS_LOG=1 logs everything at DEBUG, SECRETS_DSN reports to
-Sentry, SECRETS_SENTRY holds options for that as JSON, SECRETS_DEBUG=1 switches on the framework's
-debug page, SECRETS_REPORT is a file for what `reports.Reporter` writes, SECRETS_UPSTREAM
-is where `/call` goes, SECRETS_FILTER=1 makes Django use the filter that the docs show.
+What it is told by its environment: SECRETS_APP names the app to serve, as `app`; SECRETS_LOG=1 logs
+everything at DEBUG; SECRETS_DSN reports to Sentry, with the options in SECRETS_SENTRY, as JSON;
+SECRETS_DEBUG=1 switches on the framework's debug page; SECRETS_REPORT is a file for what
+`reports.Reporter` writes; SECRETS_UPSTREAM is where `/call` goes; SECRETS_FILTER=1 makes Django use
+the filter that the docs show.
 """
 
 import json
@@ -194,17 +195,25 @@ def django_app(handler):
     return handler()
 
 
-def __getattr__(name):
-    if name == "on_fastapi":
-        return fastapi_app()
-    if name == "on_flask":
-        return flask_app()
-    if name == "on_django":
-        from django.core.handlers.wsgi import WSGIHandler
+def on_fastapi():
+    return fastapi_app()
 
-        return django_app(WSGIHandler)
-    if name == "on_django_asgi":
-        from django.core.handlers.asgi import ASGIHandler
 
-        return django_app(ASGIHandler)
-    raise AttributeError(name)
+def on_flask():
+    return flask_app()
+
+
+def on_django():
+    from django.core.handlers.wsgi import WSGIHandler
+
+    return django_app(WSGIHandler)
+
+
+def on_django_asgi():
+    from django.core.handlers.asgi import ASGIHandler
+
+    return django_app(ASGIHandler)
+
+
+if "SECRETS_APP" in os.environ:
+    app = globals()[os.environ["SECRETS_APP"]]()

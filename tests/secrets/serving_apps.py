@@ -18,11 +18,13 @@ APPS = {
 
 
 @contextmanager
-def serving_app(name, on=None, **environment):
+def serving_app(name, on=None, options=(), **environment):
     """Serve one of the apps, told what it has to do by `SECRETS_<name>=<value>`."""
     env = {f"SECRETS_{key.upper()}": value for key, value in environment.items()}
-    with serving(server(on or APPS[name]), f"tests.secrets.apps:{name}", cwd=ROOT, env=env) as it:
-        yield it
+    env["SECRETS_APP"] = name
+    chosen = server(on or APPS[name])
+    with serving(chosen, "tests.secrets.apps:app", cwd=ROOT, env=env, options=options) as running:
+        yield running
 
 
 def ask(running, path, headers=PAIRS, method="GET"):
