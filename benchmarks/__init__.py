@@ -1,0 +1,1 @@
+"""What passthrough-auth costs, measured beside the alternatives: `python -m benchmarks`."""

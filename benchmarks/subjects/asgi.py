@@ -1,0 +1,150 @@
+"""An ASGI application that does nothing, and a FastAPI one, behind one middleware each."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from starlette_context.middleware import RawContextMiddleware
+from starlette_context.plugins import Plugin
+
+from benchmarks import sample
+from benchmarks.contest import Batch
+from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Layer = Callable[[App], App]
+
+PUBLIC = frozenset({"/health"})
+
+
+class NoOp:
+    """A middleware that does nothing: what being one costs."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class HandWritten:
+    """The floor: the least that carries the caller along. It checks nothing and refuses nobody."""
+
+    caller: ContextVar[dict[str, str]] = ContextVar("caller")
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        caller: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            if name in (b"authorization", b"cookie"):
+                caller[name.decode("latin-1")] = value.decode("latin-1")
+        token = self.caller.set(caller)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.caller.reset(token)
+
+
+class AuthorizationPlugin(Plugin):
+    """How starlette-context is told of a header."""
+
+    key = "Authorization"
+
+
+class CookiePlugin(Plugin):
+    """The same for cookies."""
+
+    key = "Cookie"
+
+
+LAYERS: Mapping[str, Layer] = {
+    "no middleware": lambda app: app,
+    "no-op": NoOp,
+    "hand-written floor": HandWritten,
+    "starlette-context": partial(
+        RawContextMiddleware, plugins=(AuthorizationPlugin(), CookiePlugin())
+    ),
+    "passthrough-auth": partial(PassthroughAuthMiddleware, excluded_paths=PUBLIC),
+}
+
+
+async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that does nothing but answer."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+def fastapi() -> FastAPI:
+    """A FastAPI application with one route, no documentation pages and no middleware."""
+    app = FastAPI(openapi_url=None)
+
+    @app.get(sample.PATH)
+    async def items() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+APPS: Mapping[str, Callable[[], App]] = {"ASGI": lambda: plain, "FastAPI": fastapi}
+
+
+def subjects(layers: Mapping[str, Layer] = LAYERS) -> dict[str, Batch]:
+    """Every application behind every layer."""
+    return {
+        f"{kind}: {name}": serving(behind(layer, make()))
+        for kind, make in APPS.items()
+        for name, layer in layers.items()
+    }
+
+
+def serving(
+    app: App, fields: Sequence[sample.Header] = sample.HEADERS, path: str = sample.PATH
+) -> Batch:
+    """Has the application answer the sample request, again and again, in one task."""
+    request = sample.scope(fields, path)
+
+    async def repeat(count: int) -> None:
+        for _ in range(count):
+            await app(dict(request), receive, send)
+
+    return lambda count: run(repeat(count))
+
+
+async def receive() -> Message:
+    """What the server has for an application that reads on: the end of an empty body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send(message: Message) -> None:
+    """Takes the answer."""
+
+
+def behind(layer: Layer, app: App) -> App:
+    """The application with the layer before it."""
+    if isinstance(app, FastAPI):
+        # Where users put it: between the handlers of server errors and of exceptions.
+        app.add_middleware(layer)
+        return app
+    return layer(app)
+
+
+_loop: list[asyncio.AbstractEventLoop] = []
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run it in the event loop of this process."""
+    if not _loop:
+        _loop.append(asyncio.new_event_loop())
+    _loop[0].run_until_complete(work)
