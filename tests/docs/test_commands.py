@@ -27,7 +27,8 @@ SERVED = README + "test_two_callers_interleaved_each_see_themselves_and_nobody_g
 TRIED = README + "test_the_curl_lines_print_what_the_readme_shows"
 RUN_BY = {
     DEMO: README + "test_the_first_command_works_in_a_clean_checkout",
-    TESTS: README + "test_the_second_command_is_what_runs_the_tests",
+    # That one is what CI runs, so it need not run itself.
+    TESTS: "tests/packaging/test_layout.py::test_ci_runs_the_command_that_the_readme_gives",
     "uvicorn app:app": SERVED,
     "waitress-serve --port=8000 app:app": SERVED,
     "gunicorn app": SERVED,

@@ -31,7 +31,7 @@ def tracked() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)],
@@ -40,5 +40,10 @@ def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         capture_output=True,
     )
     (wheel,) = target.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def wheel_files(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())

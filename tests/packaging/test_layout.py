@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from configparser import ConfigParser
 
@@ -55,6 +56,16 @@ def test_the_wheel_holds_every_source_file(tracked, wheel_files):
 
     assert expected
     assert expected - wheel_files == set()
+
+
+def test_the_readme_renders_on_a_package_index(wheel):
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", wheel],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_the_top_level_is_what_a_newcomer_was_promised(tracked):
