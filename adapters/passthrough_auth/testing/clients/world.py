@@ -5,12 +5,14 @@ port: cookies ignore ports, and some compare the host alone.
 """
 
 import asyncio
+import gc
 import json
 import socket
 import ssl
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +121,11 @@ class HttpWorld(LocalWorld):
             server.should_exit = True
         for _, thread in self._servers:
             thread.join()
+        with warnings.catch_warnings():
+            # uvicorn ends its loop without waiting for the farewell of TLS connections whose
+            # clients have gone, and asyncio warns of each of them wherever it is collected.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     def _serve(self, scheme: str, certificate: str | None) -> None:
         sockets: list[socket.socket] = []
