@@ -1,79 +1,27 @@
 """The README's promises, kept as written: its two commands, and its app on three frameworks."""
 
-import itertools
 import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from tests.docs.asking import ask
 from tests.docs.blocks import ROOT, blocks
+from tests.docs.readme import EXAMPLES
 
-from passthrough_auth.testing.servers import server, serving
-
-README = blocks("python", "sh", "console", page="README.md")
 DEMO = blocks("sh", page="README.md")[0].source
 (TRIED,) = blocks("console", page="README.md")
-
-# How each server is told where to listen, beside what the README says.
-LISTEN = {
-    "uvicorn": lambda at: ["--host", at.host, "--port", str(at.port)],
-    "waitress-serve": lambda at: ["--host", at.host, "--port", str(at.port)],
-    "gunicorn": lambda at: ["--bind", f"{at.host}:{at.port}"],
-}
-OBSERVED_AS = {
-    "uvicorn": "uvicorn-h11-asyncio",
-    "waitress-serve": "waitress",
-    "gunicorn": "gunicorn-sync",
-}
-
-
-@dataclass(frozen=True)
-class Example:
-    """One of the three apps, and the command that the README gives to serve it."""
-
-    framework: str
-    source: str
-    command: str
-
-    def served_by(self):
-        program, *arguments = shlex.split(self.command)
-
-        def command(launch):
-            # Options first: the app stands last on each of these command lines.
-            beside = Path(sys.executable).with_name(program)
-            return [str(beside), *arguments[:-1], *LISTEN[program](launch), arguments[-1]]
-
-        return replace(server(OBSERVED_AS[program]), command=command)
-
-
-def examples():
-    """Each app with the commands in the block behind it; their last line serves it."""
-    pairs = itertools.pairwise(README)
-    for framework, (app, commands) in zip(
-        ("FastAPI", "Flask", "Django"),
-        [pair for pair in pairs if [block.language for block in pair] == ["python", "sh"]],
-        strict=True,
-    ):
-        yield Example(framework, app.source, commands.commands()[-1])
-
-
-EXAMPLES = list(examples())
 
 
 @pytest.fixture(params=EXAMPLES, ids=lambda example: example.framework, scope="module")
 def app(request, tmp_path_factory):
     """Each app, in a file of its own, served as the README says."""
     directory = tmp_path_factory.mktemp(request.param.framework)
-    (directory / "app.py").write_text(request.param.source)
-    with serving(request.param.served_by(), "app", cwd=directory) as running:
+    with request.param.served(directory) as running:
         yield running
 
 

@@ -79,6 +79,18 @@ def handshake(app: Any, path: str) -> str:
     return sent[0]
 
 
+def start(app: Any) -> None:
+    """Start it, as a server does that speaks lifespan. Raises what startup fails with."""
+
+    async def receive() -> dict[str, str]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        assert message["type"] == "lifespan.startup.failed"
+
+    asyncio.run(app({"type": "lifespan"}, receive, send))
+
+
 # The same
 
 
@@ -168,7 +180,7 @@ def test_excluded_paths_given_as_a_string() -> None:
     """Theirs takes every path that is part of the string for public."""
     assert ask(app_with(Theirs, excluded_paths="/health"), "/h").status_code == 200
     with pytest.raises(ConfigurationError, match="excluded_paths"):
-        Ours(app_with(Ours), excluded_paths="/health")
+        start(app_with(Ours, excluded_paths="/health"))
 
 
 def test_a_cross_site_request_with_only_a_cookie(endpoint: FlyteEndpoint) -> None:
@@ -186,11 +198,10 @@ def test_no_extractors_or_an_async_one() -> None:
     async def extract(request: Request) -> tuple[str, str]:
         raise AssertionError
 
-    app = app_with(Ours)
     for extractors in ([], [extract]):
-        Theirs(app, header_extractors=extractors)
+        Theirs(app_with(Theirs), header_extractors=extractors)
         with pytest.raises(ConfigurationError):
-            Ours(app, header_extractors=extractors)
+            start(app_with(Ours, header_extractors=extractors))
 
 
 def test_an_extractor_that_raises_keeps_its_text_out_of_the_log(

@@ -1,13 +1,16 @@
 """The FastAPI middleware: a drop-in for the one of the Flyte SDK."""
 
+import asyncio
 import inspect
 
+import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
 from fastapi.requests import HTTPConnection
 from fastapi.responses import StreamingResponse
 from tests.frameworks.calling import ALICE, ask, body_of, caller, http_scope, websocket_scope
 
 from passthrough_auth.core import (
+    ConfigurationError,
     extract_authorization_header,
     extract_cookie_header,
     extract_custom_header,
@@ -123,3 +126,29 @@ def test_a_websocket_is_served_as_its_caller_or_refused():
     assert ask(app, websocket_scope("/ws", ALICE))[1]["text"] == "Bearer alice"
     assert ask(app, websocket_scope("/ws", extensions=extensions))[0]["status"] == 401
     assert ask(app, websocket_scope("/ws"))[0]["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "advice"),
+    [
+        ({"excluded_paths": "/health"}, ConfigurationError, r"write \{'/health'\}"),
+        ({"exclude_paths": {"/health"}}, TypeError, "exclude_paths"),
+    ],
+)
+def test_a_wrong_option_fails_the_startup_and_every_request(options, error, advice):
+    """An exception alone would have the server start: it is taken for an app without lifespan."""
+    app, sent = app_with(**options), []
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        sent.append(message)
+
+    with pytest.raises(error, match=advice) as raised:
+        asyncio.run(app({"type": "lifespan"}, receive, send))
+
+    assert sent == [{"type": "lifespan.startup.failed", "message": str(raised.value)}]
+    for _ in range(2):
+        with pytest.raises(error, match=advice):
+            ask(app, http_scope("/health"))

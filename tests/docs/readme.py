@@ -1,0 +1,63 @@
+"""The README's app on three frameworks, and the commands by which it is served."""
+
+import itertools
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.docs.blocks import blocks
+
+from passthrough_auth.testing.servers import server, serving
+
+README = blocks("python", "sh", "console", page="README.md")
+
+# How each server is told where to listen, beside what the README says.
+LISTEN = {
+    "uvicorn": lambda at: ["--host", at.host, "--port", str(at.port)],
+    "waitress-serve": lambda at: ["--host", at.host, "--port", str(at.port)],
+    "gunicorn": lambda at: ["--bind", f"{at.host}:{at.port}"],
+}
+OBSERVED_AS = {
+    "uvicorn": "uvicorn-h11-asyncio",
+    "waitress-serve": "waitress",
+    "gunicorn": "gunicorn-sync",
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One of the three apps, and the command that the README gives to serve it."""
+
+    framework: str
+    source: str
+    command: str
+
+    def served(self, directory, change=None):
+        """Serve it as the README says, from a file in that directory; changed, if so wished."""
+        (directory / "app.py").write_text(change(self.source) if change else self.source)
+        return serving(self._server(), "app", cwd=directory)
+
+    def _server(self):
+        program, *arguments = shlex.split(self.command)
+
+        def command(launch):
+            # Options first: the app stands last on each of these command lines.
+            beside = Path(sys.executable).with_name(program)
+            return [str(beside), *arguments[:-1], *LISTEN[program](launch), arguments[-1]]
+
+        return replace(server(OBSERVED_AS[program]), command=command)
+
+
+def examples():
+    """Each app with the commands in the block behind it; their last line serves it."""
+    pairs = itertools.pairwise(README)
+    for framework, (app, commands) in zip(
+        ("FastAPI", "Flask", "Django"),
+        [pair for pair in pairs if [block.language for block in pair] == ["python", "sh"]],
+        strict=True,
+    ):
+        yield Example(framework, app.source, commands.commands()[-1])
+
+
+EXAMPLES = list(examples())

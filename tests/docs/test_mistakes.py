@@ -1,0 +1,48 @@
+"""The mistakes that a newcomer makes first: what they are told, under the servers of the README."""
+
+import re
+
+import pytest
+from tests.docs.asking import ask
+from tests.docs.readme import EXAMPLES
+
+from passthrough_auth.testing.servers import ServerDidNotStart
+
+every_framework = pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.framework)
+
+
+def excluding(paths):
+    """A change of a source: these are its excluded paths."""
+    return lambda source: re.sub(
+        r"""(excluded_paths"?[=:] ?)[{\[].*?[}\]]""", rf"\1{paths}", source
+    )
+
+
+@every_framework
+def test_excluded_paths_as_a_string_end_the_server_with_what_to_write(example, tmp_path):
+    with (
+        pytest.raises(ServerDidNotStart, match=r"write \{'/health'\}"),
+        example.served(tmp_path, excluding('"/health"')),
+    ):
+        pass
+
+
+@every_framework
+def test_a_misspelt_option_ends_the_server_with_its_name(example, tmp_path):
+    with (
+        pytest.raises(ServerDidNotStart, match="exclude_paths"),
+        example.served(tmp_path, lambda source: source.replace("excluded_paths", "exclude_paths")),
+    ):
+        pass
+
+
+@every_framework
+def test_asking_for_the_caller_on_a_public_path_says_why_there_is_none(example, tmp_path):
+    def change(source):
+        # Django logs to the console only while debugging.
+        debugging = source.replace("settings.configure(", "settings.configure(DEBUG=True, ")
+        return excluding('["/whoami"]')(debugging)
+
+    with example.served(tmp_path, change) as running:
+        assert ask(running, "/whoami", "alice-token")[0] == 500
+    assert "NoCaller: This path is listed in excluded_paths" in running.log()
