@@ -1,6 +1,8 @@
 """The mistakes that a newcomer makes first: what they are told, under the servers of the README."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from tests.docs.asking import ask
@@ -46,3 +48,40 @@ def test_asking_for_the_caller_on_a_public_path_says_why_there_is_none(example, 
     with example.served(tmp_path, change) as running:
         assert ask(running, "/whoami", "alice-token")[0] == 500
     assert "NoCaller: This path is listed in excluded_paths" in running.log()
+
+
+WITHOUT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{lacking}":
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Absent())
+import passthrough_auth.{module}
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "lacking", "extra"),
+    [
+        ("frameworks.fastapi", "fastapi", "fastapi"),
+        ("frameworks.flask", "flask", "flask"),
+        ("frameworks.django", "django", "django"),
+        ("clients.flyte", "flyte", "flyte"),
+        ("clients.httpx", "httpx", "httpx"),
+        ("clients.httpx2", "httpx2", "httpx2"),
+        ("clients.requests", "requests", "requests"),
+        ("clients.aiohttp", "aiohttp", "aiohttp"),
+        ("clients.grpc", "grpc", "grpc"),
+        ("cli", "click", "demo"),
+        ("testing.clients", "trustme", "testing"),
+        ("testing.conformance.__main__", "click", "testing"),
+        ("testing.flyte", "trustme", "flyte,testing"),
+    ],
+)
+def test_a_missing_extra_is_named_where_its_module_is_imported(module, lacking, extra):
+    code = WITHOUT.format(lacking=lacking, module=module)
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert ran.stderr.rstrip().endswith(f"pip install 'passthrough-auth[{extra}]'")

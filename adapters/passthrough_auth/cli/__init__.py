@@ -2,7 +2,7 @@
 
 from passthrough_auth.core import requires_extra
 
-with requires_extra("cli", module="click"):
+with requires_extra("demo", module="click"):
     from .main import main
 
 __all__ = ["main"]

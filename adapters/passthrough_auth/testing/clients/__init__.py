@@ -8,6 +8,13 @@ A new client is a `Driver` of a few lines. `python -m passthrough_auth.testing.c
 cases over all the clients and prints the result; with `--soak` it looks for crossed callers.
 """
 
+from importlib import import_module
+
+from passthrough_auth.core import requires_extra
+
+with requires_extra("testing", module="trustme"):
+    import_module("trustme")  # before anything below needs it
+
 from .cases import CASES, Bench, Case, cases_for
 from .drivers import DRIVERS, driver
 from .drivers.base import AsyncDriver, SyncDriver

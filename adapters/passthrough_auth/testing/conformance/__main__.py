@@ -2,8 +2,11 @@
 
 import logging
 
-import click
-from rich.console import Console
+from passthrough_auth.core import requires_extra
+
+with requires_extra("testing", module="click"):
+    import click
+    from rich.console import Console
 
 from passthrough_auth.testing.servers import SERVERS
 
