@@ -98,6 +98,7 @@ def test_options_come_from_the_config_too():
     [
         ("PASSTHROUGH_AUTH_EXCLUDE_PATHS", ["/health"], "did you mean 'excluded_paths'"),
         ("PASSTHROUGH_AUTH_", [], "no option ''"),
+        ("PASSTHROUGH_AUTH", {"excluded_paths": ["/health"]}, "write an entry for each option"),
         ("PASSTHROUGH_AUTH_EXCLUDED_PATHS", "/health", r"write \{'/health'\}"),
         ("PASSTHROUGH_AUTH_HEADER_EXTRACTORS", ["no.such.function"], "dotted path"),
     ],

@@ -179,6 +179,12 @@ def _is_file(body: object, environ: Environ) -> bool:
 
 
 def _options_in(config: Mapping[str, object]) -> GateOptions:
+    whole = _CONFIG_PREFIX.removesuffix("_")
+    if whole in config:
+        raise ConfigurationError(
+            f"app.config[{whole!r}] is not read: write an entry for each option, such as "
+            f"app.config['{_CONFIG_PREFIX}EXCLUDED_PATHS']"
+        )
     settings = {
         key.removeprefix(_CONFIG_PREFIX).lower(): value
         for key, value in config.items()
