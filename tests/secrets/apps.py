@@ -1,16 +1,17 @@
 """One small app on each framework, to be served with something switched on that shows too much.
 
 What it is told by its environment: SECRETS_APP names the app to serve, as `app`; SECRETS_LOG=1 logs
-everything at DEBUG; SECRETS_DSN reports to Sentry, with the options in SECRETS_SENTRY, as JSON;
+everything at DEBUG; SECRETS_DSN reports to Sentry, with those of `sentry_options` that
+SECRETS_SENTRY names;
 SECRETS_DEBUG=1 switches on the framework's debug page; SECRETS_REPORT is a file for what
 `reports.Reporter` writes; SECRETS_UPSTREAM is where `/call` goes; SECRETS_FILTER=1 makes Django use
 the filter that the docs show.
 """
 
-import json
 import logging
 import os
 import sys
+import time
 
 from passthrough_auth.core import (
     Destinations,
@@ -36,8 +37,10 @@ if "SECRETS_REPORT" in os.environ:
 
 if "SECRETS_DSN" in os.environ:
     import sentry_sdk
+    from tests.secrets import sentry_options
 
-    sentry_sdk.init(os.environ["SECRETS_DSN"], **json.loads(os.environ.get("SECRETS_SENTRY", "{}")))
+    chosen = getattr(sentry_options, ENVIRONMENT("SECRETS_SENTRY", "BY_DEFAULT"))
+    sentry_sdk.init(ENVIRONMENT("SECRETS_DSN"), **chosen)
 
 OPTIONS = {
     "header_extractors": [
@@ -98,7 +101,24 @@ def call():
     return whoami()
 
 
+def slow():
+    """Not slow itself: its async twin below blocks its event loop, which asyncio then logs."""
+    return whoami()
+
+
+def unawaited():
+    """Makes a coroutine with the caller in it, and forgets it."""
+
+    async def work(credentials):
+        return str(credentials)
+
+    work(current_credentials())
+    return whoami()
+
+
 HANDLERS = {
+    "/slow": slow,
+    "/unawaited": unawaited,
     "/whoami": whoami,
     "/health": health,
     "/crash": crash,
@@ -115,6 +135,12 @@ def fastapi_app():
 
     app = FastAPI(debug=DEBUG)
     app.add_middleware(FastAPIPassthroughAuthMiddleware, **OPTIONS)
+
+    @app.get("/slow")
+    async def async_slow():
+        time.sleep(0.15)  # noqa: ASYNC251 - on purpose
+        return slow()
+
     for path, handler in HANDLERS.items():
         app.get(path)(handler)
 
@@ -185,8 +211,12 @@ def _django_urls():
     async def async_crash(request):
         return JsonResponse(crash())
 
+    async def async_slow(request):
+        time.sleep(0.15)  # noqa: ASYNC251 - on purpose
+        return JsonResponse(slow())
+
     found = [path(name.strip("/"), view(handler)) for name, handler in HANDLERS.items()]
-    return [*found, path("async-crash", async_crash)]
+    return [path("slow", async_slow), *found, path("async-crash", async_crash)]
 
 
 def django_app(handler):

@@ -6,7 +6,7 @@ them to an origin that the app has not named.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, Literal, NamedTuple, cast, final
+from typing import Any, Literal, NamedTuple, NoReturn, cast, final
 
 from .context import current_hold
 from .credentials import Credentials
@@ -165,12 +165,19 @@ class Trail(NamedTuple):
     strayed: bool = False
 
 
-class Hop(NamedTuple):
-    """What one hop of a call carries: headers to take away, headers to add, the trail so far."""
+@final
+class Hop:
+    """What one hop of a call carries: headers to take away, headers to add, the trail so far.
 
-    remove: frozenset[str]
-    add: Mapping[str, str]
-    trail: Trail
+    Only `add` holds secrets. It can't be pickled, and its repr shows none.
+    """
+
+    __slots__ = ("add", "remove", "trail")
+
+    def __init__(self, remove: frozenset[str], add: Mapping[str, str], trail: Trail) -> None:
+        self.remove = remove
+        self.add = add
+        self.trail = trail
 
     def apply(self, headers: MutableMapping[str, Any]) -> None:
         """Change the headers of this hop, whose mapping must not mind the case of names.
@@ -183,6 +190,9 @@ class Hop(NamedTuple):
         for name, value in self.add.items():
             if name not in headers:
                 headers[name] = value
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Hop holds secrets and can't be pickled")
 
     def __repr__(self) -> str:
         return f"<Hop to {self.trail.origin} adding {sorted(self.add)}>"

@@ -1,0 +1,11 @@
+"""The options that Sentry's SDK is started with: its own, and those of docs/secrets.md."""
+
+from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
+
+BY_DEFAULT = {}
+WITH_PII = {"send_default_pii": True}
+WITHOUT_LOCALS = {"include_local_variables": False}
+DOCUMENTED = {
+    "include_local_variables": False,
+    "event_scrubber": EventScrubber(denylist=[*DEFAULT_DENYLIST, "x-sso"]),
+}
