@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from importlib.metadata import metadata
+from pathlib import Path
 
 import pytest
 from tests.docs.blocks import ROOT, blocks
@@ -63,6 +64,18 @@ def collects(command):
     return runs(f"python -m {command} --collect-only -q")
 
 
+def is_long(command):
+    """It has these options, and a test runs it in a short form."""
+    module = shlex.split(command)[2]
+    main = Path(*module.split("."), "__main__.py")
+    (source,) = [path for path in (ROOT / main, ROOT / "adapters" / main) if path.exists()]
+    options = re.findall(r"(?<!\S)--[\w-]+", command)
+    tests = [path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py")]
+    return all(option in source.read_text(encoding="utf-8") for option in options) and any(
+        module in text for text in tests
+    )
+
+
 def runs(command):
     """It ends with 0."""
     finished = subprocess.run(
@@ -82,6 +95,9 @@ CHECKED_BY = {
     "tox -e ": tox,
     ".venv/bin/tox -e ": tox,
     "pytest ": collects,
+    "python -m benchmarks": is_long,
+    "python -m tests.fuzz": is_long,
+    "python -m passthrough_auth.testing.soak": is_long,
     "python -m passthrough_auth.": runs,
 }
 
