@@ -231,6 +231,15 @@ def test_a_call_that_fails(call, named, request):
     assert_clean(error, frames=0 if named and "grpc" in request.node.name else 1)
 
 
+def test_urllib3_keeps_the_headers_in_its_locals():
+    """What the clients can't prevent, and docs/secrets.md says."""
+    with auth_metadata(*PAIRS, bindings=[]):
+        found = report(raised(_requests, Destinations(NOBODY_LISTENS)))
+
+    libraries = {path.partition("/")[0] for path, _, _ in found["leaking"]}
+    assert {"urllib3"} <= libraries <= {"urllib3", "util", "http"}
+
+
 # --- In apps, on real servers --------------------------------------------------------------------
 
 
