@@ -5,9 +5,9 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import aiohttp
-from aiohappyeyeballs import AddrInfoType
 
 from passthrough_auth.clients.aiohttp import caller_session
 from passthrough_auth.core import Destinations
@@ -26,8 +26,8 @@ async def connector(world: World) -> AsyncGenerator[aiohttp.TCPConnector]:
     """
     sockets: list[socket.socket] = []
 
-    def connecting(address: AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, _ = address
+    def connecting(address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol = address[:3]
         sockets.append(socket.socket(family, kind, protocol))
         return sockets[-1]
 
