@@ -19,6 +19,7 @@ from passthrough_auth.core import (
     BodyInContext,
     Credential,
     Credentials,
+    Destinations,
     Gate,
     Hold,
     MalformedCredential,
@@ -111,11 +112,41 @@ def test_neither_does_vars_nor_asdict_nor_json(holder):
     assert SECRET not in str(caught.value)
 
 
+def test_neither_does_what_a_hop_adds_though_it_is_a_plain_dict():
+    destinations = Destinations("https://a.example")
+    with Hold(CREDENTIALS).active():
+        hop = destinations.hop("https://a.example/")
+
+    assert SECRET in hop.add["authorization"]
+    with pytest.raises(TypeError, match="can't be pickled"):
+        pickle.dumps(hop)
+
+
 def test_they_do_hold_it_for_whom_it_is_meant():
     """Or else all of this would show nothing."""
     assert SECRET in CREDENTIALS.headers()["authorization"]
     assert SECRET in HOLDERS["Admitted"].credentials.headers()["cookie"]
     assert SECRET in HOLDERS["AsgiRequest"].headers["authorization"]
+
+
+class Interrupt(BaseException):
+    """As of the keyboard, or a timeout of gevent's."""
+
+
+def interrupted(request):
+    raise Interrupt
+
+
+def test_an_interrupt_passes_and_takes_nothing_of_the_request_along():
+    gate = Gate(header_extractors=[extract_cookies("session"), interrupted], bindings=[])
+
+    with pytest.raises(Interrupt) as caught:
+        gate.decide(asgi("/", HEADERS))
+
+    frames = traceback.StackSummary.extract(traceback.walk_tb(caught.tb), capture_locals=True)
+    shown = [(frame.name, frame.locals) for frame in frames if "/core/gate.py" in frame.filename]
+    assert [name for name, _ in shown] == ["decide", "_judge", "_extract"]
+    assert SECRET not in str(shown)
 
 
 # --- For any secret -----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ SECRETS_DEBUG=1 switches on the framework's debug page; SECRETS_REPORT is a file
 the filter that the docs show.
 """
 
+import asyncio
 import logging
 import os
 import sys
@@ -102,7 +103,16 @@ def call():
 
 
 def slow():
-    """Not slow itself: its async twin below blocks its event loop, which asyncio then logs."""
+    """Where there is no event loop to block."""
+    return whoami()
+
+
+async def block():
+    """Blocks its event loop, which asyncio logs in debug mode."""
+    # From the next callback on: under Python 3.11 uvicorn switches it off, dev mode or not.
+    asyncio.get_running_loop().set_debug(sys.flags.dev_mode)
+    await asyncio.sleep(0)
+    time.sleep(0.15)  # noqa: ASYNC251 - on purpose
     return whoami()
 
 
@@ -138,8 +148,7 @@ def fastapi_app():
 
     @app.get("/slow")
     async def async_slow():
-        time.sleep(0.15)  # noqa: ASYNC251 - on purpose
-        return slow()
+        return await block()
 
     for path, handler in HANDLERS.items():
         app.get(path)(handler)
@@ -212,8 +221,7 @@ def _django_urls():
         return JsonResponse(crash())
 
     async def async_slow(request):
-        time.sleep(0.15)  # noqa: ASYNC251 - on purpose
-        return JsonResponse(slow())
+        return JsonResponse(await block())
 
     found = [path(name.strip("/"), view(handler)) for name, handler in HANDLERS.items()]
     return [path("slow", async_slow), *found, path("async-crash", async_crash)]

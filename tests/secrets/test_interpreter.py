@@ -30,7 +30,7 @@ def test_dev_mode(app, monkeypatch):
     """With asyncio's debug mode, which names the callbacks and tasks that take too long."""
     monkeypatch.setenv("PYTHONDEVMODE", "1")
     with serving_app(app, log="1") as running:
-        for path in ("/whoami", "/slow", "/crash", "/log", "/unawaited"):
+        for path in ("/slow", "/slow", "/crash", "/log", "/unawaited"):
             ask(running, path)
         deadline = time.monotonic() + 10
         while "was never awaited" not in running.log():

@@ -1,4 +1,4 @@
-"""docs/secrets.md and docs/threat-model.md say what is: their evidence exists, their code is used."""
+"""docs/secrets.md and docs/threat-model.md: their evidence exists, and their code was tested."""
 
 import ast
 import re
@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.secrets import reporter_filter, sentry_options
 
 from passthrough_auth.testing.clients.cases import CASES as CLIENT_CASES
 from passthrough_auth.testing.conformance.cases import CASES
-
-from tests.secrets import reporter_filter, sentry_options
 
 ROOT = Path(__file__).parents[2]
 SECRETS = (ROOT / "docs" / "secrets.md").read_text(encoding="utf-8")
@@ -23,7 +22,9 @@ NAMED_CASES = re.compile(r"case \"([^\"]+)\"")
 def rows(page):
     """The rows of its tables, each as its cells, without the headings."""
     lines = [line for line in page.splitlines() if line.startswith("|")]
-    return [line for line in lines if not re.match(r"\| (Where|What could|What stops) |\|---", line)]
+    return [
+        line for line in lines if not re.match(r"\| (Where|What could|What stops) |\|---", line)
+    ]
 
 
 @pytest.mark.parametrize("page", [SECRETS, THREATS], ids=["secrets", "threat-model"])
