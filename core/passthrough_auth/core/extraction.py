@@ -21,10 +21,16 @@ _Extractor = TypeVar("_Extractor", bound=HeaderExtractor)
 MAX_VALUE_BYTES = 8190
 """The longest Authorization or custom header value, in bytes: the line limit of Apache."""
 
-_TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_VISIBLE = bytes(range(0x21, 0x7F))
-_VISIBLE_AND_SPACE = b" " + _VISIBLE
-_VISIBLE_BUT_COMMA = _VISIBLE.replace(b",", b"")
+
+def _alphabet(allowed: bytes) -> bytes:
+    """A table for `bytes.translate` that leaves these characters as they are, and no others."""
+    return bytes(code if code in allowed else code ^ 0x80 for code in range(256))
+
+
+_VISIBLE_CHARACTERS = bytes(range(0x21, 0x7F))
+_VISIBLE_AND_SPACE = _alphabet(b" " + _VISIBLE_CHARACTERS)
+_VISIBLE_BUT_COMMA = _alphabet(_VISIBLE_CHARACTERS.replace(b",", b""))
+_TOKEN = _alphabet(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _COOKIE_PAIR = re.compile(r"(?:\A|;)[ \t]*[^=; \t][^=;]*=")
 
 # Hop-by-hop (RFC 9110 section 7.6.1), framing and routing fields: forwarding one of these would
@@ -80,6 +86,7 @@ _FROM_A_PROXY_SESSION = frozenset(
 # Schemes a browser answers by itself once its user has logged in to the origin (RFC 7617,
 # RFC 7616, RFC 4559).
 _AMBIENT_SCHEMES = frozenset({"basic", "digest", "negotiate", "ntlm"})
+_LONGEST_AMBIENT_SCHEME = max(map(len, _AMBIENT_SCHEMES))
 
 
 def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
@@ -104,7 +111,11 @@ def is_ambient(extractor: HeaderExtractor) -> bool:
 
 def is_ambient_scheme(name: str, value: str) -> bool:
     """Whether this is an Authorization value whose scheme browsers answer by themselves."""
-    return name == "authorization" and value.partition(" ")[0].lower() in _AMBIENT_SCHEMES
+    if name != "authorization":
+        return False
+    # All that is looked at is cut off first: the rest of a token is long.
+    scheme, _, _ = value[: _LONGEST_AMBIENT_SCHEME + 1].partition(" ")
+    return scheme.lower() in _AMBIENT_SCHEMES
 
 
 @header_extractor(ambient=False)
@@ -117,7 +128,7 @@ def extract_authorization_header(request: Request) -> tuple[str, str] | None:
 @header_extractor(ambient=True)
 def extract_cookie_header(request: Request) -> tuple[str, str] | None:
     """The whole Cookie header. `extract_cookies` forwards named cookies only."""
-    text = cookie_text(request)
+    text = "; ".join(request.lines("cookie"))
     return ("cookie", text) if text else None
 
 
@@ -246,7 +257,7 @@ def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
     # Without a comma this can only be one credential: lines joined by a server, or by
     # extract_authorization_header, have one between them.
     scheme, _, rest = value.partition(" ")
-    if not is_token(scheme):
+    if not _consists_of(scheme, _TOKEN):
         return False
     if comma_schemes and scheme.lower() in comma_schemes:
         return _consists_of(rest.lstrip(" "), _VISIBLE_AND_SPACE)
@@ -258,10 +269,12 @@ def is_token(text: str) -> bool:
     return _consists_of(text, _TOKEN)
 
 
-def _consists_of(text: str, allowed: bytes) -> bool:
-    """Whether the text is not empty and holds these ASCII characters only."""
-    try:
-        raw = text.encode("ascii")
-    except UnicodeEncodeError:
+def _consists_of(text: str, alphabet: bytes) -> bool:
+    """Whether the text is not empty and holds characters of that alphabet only.
+
+    A token is as long as all else of a request: `translate` looks at it once, in C.
+    """
+    if not text or not text.isascii():
         return False
-    return bool(raw) and not raw.translate(None, allowed)
+    raw = text.encode()
+    return raw.translate(alphabet) == raw

@@ -6,6 +6,7 @@ adapter subclasses `AsgiRequest` or `WsgiRequest`, or `Request` itself if it is 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NoReturn
 
 Transport = Literal["http", "websocket"]
@@ -112,20 +113,28 @@ def cookie_pairs(text: str) -> Iterator[tuple[str, str]]:
             yield name, value.strip(" \t")
 
 
+# Each application asks for a few names, again and again.
+@lru_cache(maxsize=64)
+def _wire_name(name: str) -> bytes:
+    """A name as servers give it to an ASGI application."""
+    return name.lower().encode("utf-8", "replace")
+
+
 class AsgiRequest(Request):
     """A request read off an ASGI HTTP or WebSocket scope."""
 
-    __slots__ = ("_by_name", "_headers", "scope")
+    __slots__ = ("_by_name", "_headers", "_repeats", "scope")
 
     def __init__(self, scope: MutableMapping[str, Any]) -> None:
         self.scope = scope
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
-        if not isinstance(headers, list | tuple):
+        if not isinstance(headers, (list, tuple)):
             # The interface allows anything that can be iterated, be it only once.
             scope["headers"] = headers = list(headers)
         self._headers: Sequence[tuple[bytes, bytes]] = headers
         # One pass in C. It keeps one line a name, so `lines` trusts it only if none repeats.
-        self._by_name = dict(self._headers)
+        self._by_name = dict(headers)
+        self._repeats = len(self._by_name) != len(headers)
 
     @property
     def transport(self) -> Transport:
@@ -151,8 +160,8 @@ class AsgiRequest(Request):
         return self.scope
 
     def lines(self, name: str) -> Sequence[str]:
-        wanted = name.lower().encode("utf-8", "replace")
-        if len(self._by_name) == len(self._headers):
+        wanted = _wire_name(name)
+        if not self._repeats:
             line = self._by_name.get(wanted)
             return () if line is None else (line.decode("latin-1"),)
         return [line.decode("latin-1") for own, line in self._headers if own == wanted]
@@ -162,6 +171,18 @@ class AsgiRequest(Request):
 
 
 _UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
+
+
+@lru_cache(maxsize=64)
+def _environ_key(name: str) -> str:
+    """Where a header of that name is in an environ.
+
+    An environ has X_Token and X-Token under one key, so a name with an underscore is never found.
+    """
+    if "_" in name:
+        return ""
+    key = name.upper().replace("-", "_")
+    return key if key in _UNPREFIXED else "HTTP_" + key
 
 
 class WsgiRequest(Request):
@@ -190,13 +211,7 @@ class WsgiRequest(Request):
         return self.environ
 
     def lines(self, name: str) -> Sequence[str]:
-        # An environ can't tell X_Token from X-Token, so a name with an underscore is never found.
-        if "_" in name:
-            return ()
-        key = name.upper().replace("-", "_")
-        if key not in _UNPREFIXED:
-            key = "HTTP_" + key
-        line: str | None = self.environ.get(key)
+        line: str | None = self.environ.get(_environ_key(name))
         return () if line is None else (line,)
 
     def names(self) -> Iterable[str]:
