@@ -55,21 +55,19 @@ class Bindings:
 
     def current(self) -> tuple[Binding, ...]:
         """The bindings in force now."""
-        if self._waiting:
-            self._load_imported()
-        return self._bound
-
-    def _load_imported(self) -> None:
-        for module in list(self._waiting):
+        for module in self._waiting:
             if module in sys.modules:
                 self._load(module)
+        return self._bound
 
     def _load(self, module: str) -> None:
         with self._loading:
             # Another thread may have been here meanwhile; it must not be bound twice.
             if module in self._waiting:
                 self._bound = (*self._bound, _checked(self._waiting[module].load()))
-                del self._waiting[module]
+                # Replaced, not changed: another thread may be iterating over it.
+                waiting = self._waiting.items()
+                self._waiting = {name: entry for name, entry in waiting if name != module}
 
 
 def find_refusal(error: BaseException, bindings: Iterable[Binding]) -> CallerRefused | None:

@@ -4,7 +4,10 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from hashlib import blake2s
-from typing import NoReturn, Self, final
+from typing import TYPE_CHECKING, NoReturn, Self, cast, final
+
+if TYPE_CHECKING:
+    from types import MemberDescriptorType
 
 
 @cache
@@ -92,7 +95,7 @@ class Credentials(_Secret):
     _pairs: tuple[tuple[str, str], ...]
 
     def __init__(self, *pairs: tuple[str, str]) -> None:
-        object.__setattr__(self, "_pairs", pairs)
+        _set_pairs(self, pairs)
 
     def headers(self) -> dict[str, str]:
         """A new plain dict of header name to secret value."""
@@ -131,5 +134,8 @@ class Credentials(_Secret):
         inside = ", ".join(f"{each.name} {each.fingerprint}" for each in self)
         return f"<Credentials {inside or 'of nobody'}>"
 
+
+# What assigns in spite of immutability, found once instead of by name for each request.
+_set_pairs = cast("MemberDescriptorType", vars(Credentials)["_pairs"]).__set__
 
 NOBODY = Credentials()

@@ -1,10 +1,8 @@
 """The one place where it is decided whether a request may pass, and as whom."""
 
-import inspect
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypedDict, cast, final
+from collections.abc import Callable, Coroutine, Iterable
+from typing import NamedTuple, TypedDict, cast, final
 
 from . import crosssite
 from .bindings import Binding, Bindings, find_refusal
@@ -30,25 +28,19 @@ from .request import Request
 logger = logging.getLogger("passthrough_auth")
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """The request passes, as the caller with these credentials."""
 
     credentials: Credentials
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Public:
+class Public(NamedTuple):
     """The request passes without a caller: its path is public, or it is a CORS preflight."""
 
     absence: Absence
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """The request is answered with this refusal, and its handler does not run."""
 
     refusal: Refusal
@@ -130,7 +122,8 @@ class Gate:
         on_refusal: OnRefusal | None = None,
         bindings: Iterable[Binding] | None = None,
     ) -> None:
-        self._extractors = _checked_extractors(header_extractors)
+        extractors = _checked_extractors(header_extractors)
+        self._extractors = tuple((each, is_ambient(each)) for each in extractors)
         self._paths = PathRules(() if excluded_paths is None else excluded_paths)
         self._trusted_origins = crosssite.check_trusted_origins(trusted_origins)
         self._allow_preflight = _checked_flag("allow_preflight", allow_preflight)
@@ -152,7 +145,7 @@ class Gate:
         if self._allow_preflight and crosssite.is_preflight(request):
             return _PREFLIGHT
         decision = self._judge(request)
-        if isinstance(decision, Refused):
+        if self._on_refusal is not None and isinstance(decision, Refused):
             return Refused(self._customised(request, decision.refusal))
         return decision
 
@@ -181,8 +174,8 @@ class Gate:
     def _judge(self, request: Request) -> Decision:
         found: dict[str, str] = {}
         malformed = False
-        ambient = True
-        for extractor in self._extractors:
+        only_ambient = True
+        for extractor, ambient in self._extractors:
             try:
                 pair = self._extract(extractor, request)
             except MalformedCredential:
@@ -193,13 +186,15 @@ class Gate:
                 found.clear()
                 pair, value, checked = None, "", None
                 raise
-            if pair is None or pair[0] in found:
+            if pair is None:
                 continue
             name, value = pair
+            if name in found:
+                continue
             checked = check_value(name, value, self._comma_schemes)
             if checked is not None:
                 found[name] = checked
-                ambient = ambient and (is_ambient(extractor) or is_ambient_scheme(name, checked))
+                only_ambient = only_ambient and (ambient or is_ambient_scheme(name, checked))
             elif name == "authorization":
                 # The client meant this one. Falling back to a cookie would act as someone else.
                 return self._malformed
@@ -208,7 +203,7 @@ class Gate:
         if not found:
             return self._malformed if malformed else self._missing
         if (
-            ambient
+            only_ambient
             and crosssite.is_state_changing(request)
             and crosssite.is_cross_site(request, self._trusted_origins)
         ):
@@ -226,12 +221,15 @@ class Gate:
             return None
         if pair is None:
             return None
-        problem = _problem_with(pair)
-        if problem is not None:
-            self._warn(extractor, problem)
-            return None
-        name, value = pair
-        return name.lower(), value
+        # First what is wrong most rarely, and in one go: this is asked for each credential.
+        if isinstance(pair, tuple) and len(pair) == 2:
+            name, value = pair
+            if isinstance(name, str) and isinstance(value, str):
+                name = name.lower()
+                if check_name(name) is None:
+                    return name, value
+        self._warn(extractor, _problem_with(pair))
+        return None
 
     def _warn(self, extractor: HeaderExtractor, problem: str) -> None:
         """Log once what is wrong with an extractor, without anything it read or raised."""
@@ -266,9 +264,9 @@ _PUBLIC = Public("public")
 _PREFLIGHT = Public("preflight")
 
 
-def _problem_with(given: object) -> str | None:
+def _problem_with(given: object) -> str:
     """What is wrong with what an extractor yielded, in words that hold none of it."""
-    if inspect.iscoroutine(given):
+    if isinstance(given, Coroutine):
         given.close()
         return "returned a coroutine; extractors are plain functions"
     if not isinstance(given, tuple):
@@ -276,9 +274,7 @@ def _problem_with(given: object) -> str | None:
     pair = cast("tuple[object, ...]", given)
     if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
         return "returned a tuple that is not a pair of two strings"
-    if check_name(str(pair[0]).lower()) is not None:
-        return "returned a name that can't be forwarded as a credential"
-    return None
+    return "returned a name that can't be forwarded as a credential"
 
 
 def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[HeaderExtractor, ...]:
