@@ -7,7 +7,6 @@ from passthrough_auth.core import (
     AsgiRequest,
     Gate,
     HeaderExtractor,
-    Hold,
     PathRule,
     PolicyOptions,
     Refusal,
@@ -54,20 +53,10 @@ class PassthroughAuthMiddleware:
             await self.app(scope, receive, send)
             return
         request = self.request_class(scope)
+        is_websocket = scope["type"] == "websocket"
         del scope  # a traceback with locals would show the headers in it
         decision = self.gate.decide(request)
         hold = self.gate.hold(decision)
-        try:
-            if isinstance(decision, Refused):
-                with hold.active():
-                    await _refuse(request, decision.refusal, receive, send)
-            else:
-                await self._serve(request, hold, receive, send)
-        finally:
-            hold.close()
-
-    async def _serve(self, request: AsgiRequest, hold: Hold, receive: Receive, send: Send) -> None:
-        """Serve a request that passes, whose handler may learn that upstream refuses the caller."""
         started = connecting = False
 
         async def receive_noting_connect() -> Message:
@@ -81,19 +70,24 @@ class PassthroughAuthMiddleware:
             started = True
             return send(message)
 
-        is_websocket = request.transport == "websocket"
         try:
             with hold.active():
-                await self.app(
-                    request.scope,
-                    receive_noting_connect if is_websocket else receive,
-                    send_noting_start,
-                )
+                if isinstance(decision, Refused):
+                    await _refuse(request, decision.refusal, receive, send)
+                else:
+                    await self.app(
+                        request.scope,
+                        receive_noting_connect if is_websocket else receive,
+                        send_noting_start,
+                    )
         except Exception as error:
+            # The handler may have learnt that upstream refuses the caller.
             refusal = None if started else self.gate.refusal_for(request, error)
             if refusal is None:
                 raise
             await _refuse(request, refusal, None if connecting else receive, send)
+        finally:
+            hold.close()
 
 
 async def _refuse(

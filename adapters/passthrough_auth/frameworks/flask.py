@@ -1,9 +1,8 @@
 """The extension for Flask."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, closing
 from contextvars import copy_context
-from functools import partial
 from typing import Any, TypeVar, Unpack, cast
 
 from passthrough_auth.core import (
@@ -99,7 +98,7 @@ class _Protection:
         """
         served = environ[_SERVED] = _Served(self, environ)
         try:
-            body = served.run(partial(self._wsgi_app, environ, start_response))
+            body = served.run(self._wsgi_app, environ, start_response)
         except BaseException:
             del environ  # a traceback with locals would show the headers in it
             served.close()
@@ -111,14 +110,16 @@ class _Protection:
         return BodyInContext(body, served.run, served.close)
 
     def _ask_gate(self) -> Response | None:
-        served = request.environ.get(_SERVED)
+        environ = request.environ
+        served = environ.get(_SERVED)
         if not isinstance(served, _Served) or served.by is not self:
             raise ConfigurationError(
                 f"a request reached {self._app_name!r} around its wsgi_app, where passthrough-auth "
                 "holds the caller. Wrap app.wsgi_app instead of replacing it; in a test, use the "
                 "test client, or auth_metadata() around code that needs a caller"
             )
-        decision = self.gate.decide(FlaskRequest(request.environ))
+        decision = self.gate.decide(FlaskRequest(environ))
+        del environ  # a traceback with locals would show the headers in it
         served.settle(self.gate.hold(decision))
         return _response(decision.refusal) if isinstance(decision, Refused) else None
 
@@ -143,7 +144,7 @@ class _Served:
     def __init__(self, by: _Protection, environ: Environ) -> None:
         self.by = by
         self._hold = Hold()
-        self._entered = ExitStack()
+        self._active: AbstractContextManager[Hold] | None = None
         keep = environ.get("werkzeug.debug.preserve_context")
         self.run: Runner = copy_context().run if keep is None else _call
         self.run(self._enter)
@@ -152,20 +153,28 @@ class _Served:
 
     def settle(self, hold: Hold) -> None:
         """Make the gate's answer the current hold. Called within the request's context."""
+        self._leave()
         self._hold = hold
         self._enter()
-
-    def _enter(self) -> None:
-        self._entered.enter_context(self._hold.active())
 
     def close(self) -> None:
         """End the hold first, which works from any thread, then leave its bindings."""
         self._hold.close()
-        self.run(self._entered.close)
+        self.run(self._leave)
+
+    def _enter(self) -> None:
+        active = self._hold.active()
+        active.__enter__()
+        self._active = active
+
+    def _leave(self) -> None:
+        active, self._active = self._active, None
+        if active is not None:
+            active.__exit__(None, None, None)
 
 
-def _call(function: Callable[[], R]) -> R:
-    return function()
+def _call(function: Callable[..., R], /, *args: Any) -> R:
+    return function(*args)
 
 
 def _response(refusal: Refusal) -> Response:

@@ -1,7 +1,7 @@
 """Streamed bodies: produced after the handler returned, still on behalf of its caller."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from .context import Hold
 
@@ -12,7 +12,7 @@ R = TypeVar("R")
 class Runner(Protocol):
     """Calls a function in some context: `Context.run` is one."""
 
-    def __call__(self, function: Callable[[], R], /) -> R: ...
+    def __call__(self, function: Callable[..., R], /, *args: Any) -> R: ...
 
 
 class BodyInContext(Generic[T]):
@@ -33,12 +33,10 @@ class BodyInContext(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        return self._run(self._next)
-
-    def _next(self) -> T:
         if self._pieces is None:
-            self._pieces = iter(self._body)
-        return next(self._pieces)
+            self._pieces = self._run(iter, self._body)
+        piece: T = self._run(next, self._pieces)
+        return piece
 
     def close(self) -> None:
         """Close the body in its context, and end the hold."""
