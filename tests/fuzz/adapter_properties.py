@@ -1,0 +1,83 @@
+"""What holds of every framework's adapter for every request: it does what core says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tests.fuzz import model
+from tests.fuzz.apps import (
+    ASGI_APPS,
+    WSGI_APPS,
+    Answer,
+    call_asgi,
+    call_wsgi,
+    django_asgi_app,
+    django_wsgi_app,
+)
+from tests.fuzz.choices import Choices
+from tests.fuzz.core_properties import GATES, logged, outcome
+from tests.fuzz.model import Seen
+from tests.fuzz.policies import POLICIES
+from tests.fuzz.sent import SECRET, Sent, any_sent
+
+from passthrough_auth.core import AsgiRequest, Decision, Refused, Request, WsgiRequest
+
+
+def asgi_adapters_do_what_core_says(choices: Choices) -> None:
+    """Starlette, FastAPI and Django under ASGI; the first two over WebSocket too."""
+    make_app = choices.pick(ASGI_APPS)
+    sent = any_sent(choices, websockets=make_app is not django_asgi_app)
+    _check(choices, make_app, call_asgi, sent, AsgiRequest(sent.scope()), sent.seen_by_asgi())
+
+
+def wsgi_adapters_do_what_core_says(choices: Choices) -> None:
+    """Flask, and Django under WSGI."""
+    make_app = choices.pick(WSGI_APPS)
+    sent = any_sent(choices, websockets=False)
+    if make_app is django_wsgi_app and not sent.path:
+        # Django's own reading of it, for its router too: nothing tells the two apart afterwards.
+        sent = replace(sent, path=b"/")
+    _check(choices, make_app, call_wsgi, sent, WsgiRequest(sent.environ()), sent.seen_by_wsgi())
+
+
+def _check(
+    choices: Choices,
+    make_app: Callable[[int], Any],
+    call: Callable[[Any, Sent], Answer],
+    sent: Sent,
+    request: Request,
+    seen: Seen,
+) -> None:
+    policy = choices.integer(0, len(POLICIES) - 1)
+    decision = GATES[policy].decide(request)
+    expected = model.decide(POLICIES[policy], seen)
+    context = f"{make_app.__name__}({policy}): {sent}"
+    with logged() as log:
+        answer = call(make_app(policy), sent)
+
+    assert outcome(decision) == expected, context
+    assert answer.status < 500, f"{answer} to {context}"
+    if isinstance(decision, Refused):
+        _expect_refusal(decision, answer, sent, context)
+    else:
+        # A path without a leading slash leads to no handler in most routers.
+        seen_by_app = answer.seen or ([] if sent.path.startswith(b"/") else [expected])
+        assert seen_by_app == [expected], f"{answer.seen} in {context}"
+    for text in (answer.body.decode(), repr(answer.headers), *log):
+        assert SECRET not in text, f"{text} for {context}"
+
+
+def _expect_refusal(decision: Decision, answer: Answer, sent: Sent, context: str) -> None:
+    assert isinstance(decision, Refused)
+    refusal = decision.refusal
+    assert answer.seen == [], f"the app ran in {context}"
+    assert answer.status == refusal.status, f"{answer} to {context}"
+    assert answer.body == (b"" if sent.method == "HEAD" and not sent.websocket else refusal.body), (
+        f"{answer} to {context}"
+    )
+    headers = {name.lower(): value for name, value in answer.headers}
+    for name, value in refusal.headers:
+        assert headers.get(name) == value, f"{answer} to {context}"
+
+
+PROPERTIES = (asgi_adapters_do_what_core_says, wsgi_adapters_do_what_core_says)

@@ -1,0 +1,243 @@
+"""One small app for each adapter and policy, called through its raw interface in this process."""
+
+import asyncio
+import io
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import django
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.test.utils import override_settings
+from django.urls import re_path
+from django.utils.decorators import sync_and_async_middleware
+from fastapi import FastAPI
+from flask import Flask
+from starlette.applications import Starlette
+from tests.fuzz.model import Expected
+from tests.fuzz.policies import POLICIES, options_of
+from tests.fuzz.sent import Sent
+
+from passthrough_auth.core import NoCaller, current_credentials, current_hold
+from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
+from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware
+from passthrough_auth.frameworks.flask import PassthroughAuth
+
+
+@dataclass
+class Answer:
+    """What came back, and as whom the app was run: once, or never."""
+
+    status: int = 0
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    seen: list[Expected] = field(default_factory=list)
+
+
+_seen: list[Expected] = []
+
+
+def note_the_caller() -> None:
+    """Called by each app's own code."""
+    try:
+        _seen.append(Expected("admitted", current_credentials().pairs()))
+    except NoCaller as absent:
+        _seen.append(Expected(absent.reason))
+
+
+# --- The apps -------------------------------------------------------------------------------------
+
+
+async def _whoami(scope: Any, receive: Any, send: Any) -> None:
+    note_the_caller()
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@cache
+def starlette_app(policy: int) -> Any:
+    """Starlette, with one handler for every path: a route matches no path with a line break."""
+    app = Starlette()
+    app.add_middleware(PassthroughAuthMiddleware, **options_of(POLICIES[policy]))
+    app.router.default = _whoami
+    return app
+
+
+@cache
+def fastapi_app(policy: int) -> Any:
+    """FastAPI, likewise."""
+    app = FastAPI(openapi_url=None)
+    app.add_middleware(FastAPIPassthroughAuthMiddleware, **options_of(POLICIES[policy]))
+    app.router.default = _whoami
+    return app
+
+
+@cache
+def flask_app(policy: int) -> Any:
+    """Flask, with a view for most paths; its router answers for the others."""
+    app = Flask("fuzz")
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    PassthroughAuth(app, **options_of(POLICIES[policy]))
+    app.before_request(note_the_caller)
+    app.add_url_rule("/", view_func=lambda: "", endpoint="root")
+    app.add_url_rule("/<path:rest>", view_func=lambda rest: "", endpoint="rest")
+    return app
+
+
+def _django_view(request: HttpRequest) -> HttpResponse:
+    note_the_caller()
+    return HttpResponse()
+
+
+class Urls:
+    """Every path leads to one view."""
+
+    urlpatterns = (re_path("", _django_view),)
+
+
+@sync_and_async_middleware
+def routed(get_response: Any) -> Any:
+    """Sets the URLs of this app, whatever those of the process are."""
+    if iscoroutinefunction(get_response):
+
+        async def amiddleware(request: Any) -> Any:
+            request.urlconf = Urls
+            return await get_response(request)
+
+        return amiddleware
+
+    def middleware(request: Any) -> Any:
+        request.urlconf = Urls
+        return get_response(request)
+
+    return middleware
+
+
+def _django(policy: int, handler: Callable[[], Any]) -> Any:
+    if not settings.configured:
+        settings.configure(
+            ALLOWED_HOSTS=["*"], SECRET_KEY="fuzz", ROOT_URLCONF=Urls, APPEND_SLASH=False
+        )
+        django.setup()
+    middleware = [
+        "passthrough_auth.frameworks.django.PassthroughAuthMiddleware",
+        f"{__name__}.routed",
+    ]
+    options = options_of(POLICIES[policy])
+    # The handler reads its settings while it is made, so each may have its own.
+    with override_settings(PASSTHROUGH_AUTH=options, MIDDLEWARE=middleware):
+        return handler()
+
+
+@cache
+def django_wsgi_app(policy: int) -> Any:
+    """Django under WSGI."""
+    return _django(policy, WSGIHandler)
+
+
+@cache
+def django_asgi_app(policy: int) -> Any:
+    """Django under ASGI, async all the way to the view."""
+    return _django(policy, ASGIHandler)
+
+
+ASGI_APPS = (starlette_app, fastapi_app, django_asgi_app)
+WSGI_APPS = (flask_app, django_wsgi_app)
+
+
+# --- Calling them ---------------------------------------------------------------------------------
+
+_runner: asyncio.Runner | None = None
+
+
+def run(work: Awaitable[None]) -> None:
+    """Await it in an event loop that is kept, as a server keeps its own."""
+    global _runner  # noqa: PLW0603 - one loop for the process
+    if _runner is None:
+        _runner = asyncio.Runner()
+    _runner.run(work)  # type: ignore[arg-type]
+
+
+def close() -> None:
+    """End that event loop."""
+    global _runner  # noqa: PLW0603 - the same
+    if _runner is not None:
+        _runner.close()
+        _runner = None
+
+
+def call_asgi(app: Any, sent: Sent) -> Answer:
+    """The answer of an ASGI app. Raises what it raises."""
+    answer = Answer()
+    first = "websocket.connect" if sent.websocket else "http.request"
+    given = iter([{"type": first}])
+    answered = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        for message in given:
+            return message
+        await answered.wait()
+        return {"type": "websocket.disconnect" if sent.websocket else "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind.endswith("response.start"):
+            answer.status = message["status"]
+            answer.headers = [
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in message["headers"]
+            ]
+        elif kind.endswith("response.body"):
+            answer.body += message.get("body", b"")
+            answered.set()
+        elif kind == "websocket.accept":
+            answer.status = 101
+
+    async def call() -> None:
+        await app(sent.scope(), receive, send)
+        assert current_hold() is None
+
+    _seen.clear()
+    run(call())
+    answer.seen = list(_seen)
+    return answer
+
+
+def call_wsgi(app: Any, sent: Sent) -> Answer:
+    """The answer of a WSGI app. Raises what it raises."""
+    answer = Answer()
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[..., None]:
+        answer.status = int(status[:3])
+        answer.headers = list(headers)
+        return lambda data: None
+
+    environ = {
+        **sent.environ(),
+        "wsgi.version": (1, 0),
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    _seen.clear()
+    body: Iterable[bytes] = app(environ, start_response)
+    try:
+        answer.body = b"".join(body)
+    finally:
+        getattr(body, "close", lambda: None)()
+    assert current_hold() is None
+    answer.seen = list(_seen)
+    return answer

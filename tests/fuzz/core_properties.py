@@ -1,0 +1,382 @@
+"""What holds of core for every input. Each function takes its input from `Choices`."""
+
+import io
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.fuzz import model
+from tests.fuzz.choices import HIGHEST_CHARACTER, Choices
+from tests.fuzz.model import Expected
+from tests.fuzz.policies import POLICIES, options_of
+from tests.fuzz.sent import (
+    METHODS,
+    NAME_WORDS,
+    ORIGINS,
+    PATH_WORDS,
+    QUERY_SECRET,
+    SECRET,
+    VALUE_WORDS,
+    Sent,
+    any_line,
+    any_sent,
+)
+
+from passthrough_auth.core import (
+    Admitted,
+    AsgiRequest,
+    ConfigurationError,
+    Decision,
+    Gate,
+    MalformedCredential,
+    PathRules,
+    Public,
+    Refusal,
+    Refused,
+    Request,
+    WsgiRequest,
+    auth_metadata,
+)
+from passthrough_auth.core.extraction import check_value
+
+GATES = tuple(Gate(**options_of(policy)) for policy in POLICIES)
+_DETAILS = {
+    "Authentication credentials required": "missing",
+    "Authentication credentials malformed": "malformed",
+    "Cross-site request with ambient credentials refused": "cross-site",
+}
+_STATUSES = {"missing": 401, "malformed": 401, "cross-site": 403}
+
+
+# --- Paths ----------------------------------------------------------------------------------------
+
+
+def path_rules_do_what_the_semantics_say(choices: Choices) -> None:
+    """A rule set accepts the rules that can be right, and matches the paths that they name."""
+    rules = choices.many(lambda: _any_rule(choices), 4)
+    kept = []
+    for rule in rules:
+        if model.is_rule(rule):
+            kept.append(rule)
+            continue
+        try:
+            PathRules([rule])
+        except ConfigurationError:
+            continue
+        raise AssertionError(f"{rule!r} can't be right, and was accepted")
+    path = choices.text(PATH_WORDS, 6, HIGHEST_CHARACTER)
+    if kept and choices.flag():
+        # A path that some rule was made for, so that not all the answers are no.
+        rule = choices.pick(kept)
+        literal = rule.pattern.replace("\\", "") if isinstance(rule, re.Pattern) else rule
+        path = literal.removesuffix("*") + path.lstrip("/")
+        # Or one that only just isn't.
+        path = choices.pick((path, path.swapcase(), path + "/", path[:-1], path.rstrip("/")))
+    expected = model.is_canonical(path) and any(model.names(rule, path) for rule in kept)
+
+    matched = PathRules(kept).match(path)
+
+    assert matched is expected, f"{kept} and {path!r}"
+
+
+def _any_rule(choices: Choices) -> "str | re.Pattern[str]":
+    path = choices.text(PATH_WORDS, 5, HIGHEST_CHARACTER)
+    if choices.integer(0, 7) < 7:
+        path = "/" + path
+    kind = choices.integer(0, 2)
+    if kind == 1:
+        return path.rstrip("/") + "/*"
+    return re.compile(re.escape(path)) if kind == 2 else path
+
+
+# --- Values ---------------------------------------------------------------------------------------
+
+
+def a_value_is_valid_if_the_grammar_says_so(choices: Choices) -> None:
+    """A value travels, trimmed, if it is one credential of its kind; none other does."""
+    name = choices.pick(("authorization", "cookie", "x-token"))
+    value = choices.text(VALUE_WORDS, 7, HIGHEST_CHARACTER)
+    schemes = choices.pick((frozenset[str](), frozenset({"digest"})))
+
+    assert check_value(name, value, schemes) == model.valid(name, value, schemes), repr(value)
+
+
+def what_may_not_travel_is_refused_by_name_and_value(choices: Choices) -> None:
+    """`auth_metadata` takes what a gate would admit, and tells no secret of the rest."""
+    pairs = choices.many(lambda: _any_pair(choices), 3)
+    if not pairs:
+        return
+    names = [name.lower() for name, _ in pairs]
+    right = len(set(names)) == len(names) and all(
+        _may_travel(name) and model.valid(name, value) is not None
+        for name, (_, value) in zip(names, pairs, strict=True)
+    )
+    try:
+        with auth_metadata(*pairs, bindings=()) as credentials:
+            text = repr(credentials)
+    except MalformedCredential as refused:
+        assert not right, pairs
+        text = str(refused)
+    else:
+        assert right, pairs
+    assert SECRET not in text
+
+
+def _any_pair(choices: Choices) -> tuple[str, str]:
+    name = choices.pick((*NAME_WORDS, "X-Token", "te", "Upgrade", "x token", "x-é", "", "x\n"))
+    return name, choices.text(VALUE_WORDS, 3, HIGHEST_CHARACTER)
+
+
+def _may_travel(name: str) -> bool:
+    if not name or any(each not in model.TOKEN for each in name):
+        return False
+    browser_only = name.startswith(("sec-", "access-control-"))
+    return name not in model.NEVER_FORWARDED and not browser_only
+
+
+# --- Decisions ------------------------------------------------------------------------------------
+
+
+def the_gate_decides_what_the_semantics_say(choices: Choices) -> None:
+    """Through both server interfaces: the outcome, the caller, and no secret in any text."""
+    sent = any_sent(choices)
+    which = choices.integer(0, len(POLICIES) - 1)
+    policy, gate = POLICIES[which], GATES[which]
+    with logged() as log:
+        for request, seen in (
+            (AsgiRequest(sent.scope()), sent.seen_by_asgi()),
+            (WsgiRequest(sent.environ()), sent.seen_by_wsgi()),
+        ):
+            if sent.websocket and isinstance(request, WsgiRequest):
+                continue
+            decision = gate.decide(request)
+            assert outcome(decision) == model.decide(policy, seen), (sent, policy)
+            for text in (repr(request), repr(decision), repr(gate.hold(decision))):
+                assert SECRET not in text, text
+                assert QUERY_SECRET not in text, text
+    assert not log, log
+
+
+def what_a_browser_attached_is_refused_across_sites(choices: Choices) -> None:
+    """With nothing but a cookie: what Sec-Fetch-Site, Origin and Host make of the request."""
+    own = (("cookie", f"session={SECRET}"),)
+    names = ("origin", "host", "sec-fetch-site")
+    origin = choices.pick(ORIGINS)
+    lines = (("origin", origin), ("host", origin.partition("://")[2])) if choices.flag() else ()
+    sent = Sent(
+        choices.pick(METHODS),
+        b"/me",
+        own + lines + tuple(choices.many(lambda: any_line(choices, names), 3)),
+        websocket=choices.flag(),
+    )
+    which = choices.integer(0, len(POLICIES) - 1)
+
+    decision = GATES[which].decide(AsgiRequest(sent.scope()))
+
+    assert outcome(decision) == model.decide(POLICIES[which], sent.seen_by_asgi()), sent
+
+
+def both_interfaces_come_to_one_decision(choices: Choices) -> None:
+    """A server that joins header lines, or decodes paths, makes no difference to who may pass."""
+    sent = any_sent(choices, websockets=False)
+    if sent.repeats_a_custom_header():
+        return
+    gate = choices.pick(GATES)
+
+    asgi = gate.decide(AsgiRequest(sent.scope()))
+    wsgi = gate.decide(WsgiRequest(sent.environ()))
+
+    assert outcome(asgi) == outcome(wsgi), sent
+
+
+def an_ambiguous_path_is_never_public(choices: Choices) -> None:
+    """Whatever text an ASGI server takes for a path, and wherever the app is mounted."""
+    path = choices.text(PATH_WORDS, 6, HIGHEST_CHARACTER)
+    root = choices.text(PATH_WORDS, 3, HIGHEST_CHARACTER)
+    scope = {"type": "http", "method": "GET", "path": root + path, "root_path": root, "headers": []}
+    within = path if not path or path.startswith("/") else root + path
+
+    decision = GATES[-1].decide(AsgiRequest(scope))
+
+    assert isinstance(decision, Public) is model.is_canonical(within), (root, path)
+
+
+def headers_read_the_same_on_both_interfaces(choices: Choices) -> None:
+    """`request.headers` and `request.cookies`, as extractors use them."""
+    sent = any_sent(choices, websockets=False)
+    asgi, wsgi = AsgiRequest(sent.scope()), WsgiRequest(sent.environ())
+    names = {name for name, _ in sent.lines}
+    dashed = {name for name in names if "_" not in name}
+
+    assert asgi.cookies == wsgi.cookies, sent
+    assert set(asgi.headers) == names, sent
+    assert set(wsgi.headers) == dashed, sent
+    for name in {*names, *NAME_WORDS}:
+        joint = "; " if name == "cookie" else ","
+        lines = [value for own, value in sent.lines if own == name]
+        expected = joint.join(lines) if lines else None
+        assert asgi.headers.get(name.title()) == expected, f"{name} of {sent}"
+        assert wsgi.headers.get(name.title()) == (expected if name in dashed else None), sent
+    stranger = choices.text(NAME_WORDS, 3, HIGHEST_CHARACTER)
+    assert (stranger in asgi.headers) is (asgi.headers.get(stranger) is not None), stranger
+    assert (stranger in wsgi.headers) is (wsgi.headers.get(stranger) is not None), stranger
+    # The first of two cookies with one name, as the model reads them.
+    text = "; ".join(value for name, value in sent.lines if name == "cookie")
+    assert asgi.cookies == dict(reversed(model.cookies_in(text))), sent
+
+
+# --- Extractors -----------------------------------------------------------------------------------
+
+
+def whatever_an_extractor_does_nobody_else_passes(choices: Choices) -> None:
+    """It raises, or yields nonsense: no exception, no secret in the log, no wrong name."""
+    told = choices.many(lambda: _any_answer(choices), 3)
+    if not told:
+        return
+    gate = Gate(header_extractors=[_answering(answer) for answer in told], bindings=())
+    lines = choices.many(lambda: any_line(choices), 2)
+    request = AsgiRequest(
+        {
+            "type": "http",
+            "method": "GET",
+            "path": "/me",
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in lines],
+        }
+    )
+    with logged() as log:
+        decision = gate.decide(request)
+
+    assert SECRET not in repr(decision)
+    assert not [text for text in log if SECRET in text], log
+    if isinstance(decision, Admitted):
+        for name, value in decision.credentials.pairs():
+            assert name == name.lower()
+            assert _may_travel(name), name
+            assert model.valid(name, value) == value, repr(value)
+    else:
+        assert outcome(decision).outcome in ("missing", "malformed"), decision
+
+
+def _any_answer(choices: Choices) -> Callable[[], Any]:
+    name, value = _any_pair(choices)
+    answers: tuple[Callable[[], Any], ...] = (
+        lambda: (name, value),
+        lambda: None,
+        # The wrong way round; what is no token is no name to be shown.
+        lambda: (f"{value}=", name),
+        lambda: [name, value],
+        lambda: (name, value, value),
+        lambda: (name, value.encode("utf-8", "surrogatepass")),
+        lambda: value,
+        lambda: {name: value},
+        lambda: _raise(ValueError(value)),
+        lambda: _raise(KeyError(name, value)),
+        lambda: _raise(MalformedCredential(value)),
+        lambda: _raise(StopIteration(value)),
+        lambda: _raise(RecursionError(value)),
+    )
+    return choices.pick(answers)
+
+
+def _answering(answer: Callable[[], Any]) -> Callable[[Request], Any]:
+    def extractor(request: Request) -> Any:
+        return answer()
+
+    return extractor
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+# --- Refusals -------------------------------------------------------------------------------------
+
+
+def whatever_an_app_makes_of_a_refusal_can_be_sent(choices: Choices) -> None:
+    """`on_refusal` gives nonsense: what is sent is no success, of one length, in single lines."""
+    answer = _any_refusal(choices)
+    gate = Gate(on_refusal=lambda request, refusal: answer, bindings=())
+    with logged() as log:
+        decision = gate.decide(AsgiRequest({"type": "http", "path": "/me", "headers": []}))
+
+    assert isinstance(decision, Refused)
+    sent = decision.refusal
+    assert 300 <= sent.status <= 599, answer
+    lengths = [value for name, value in sent.headers if name == "content-length"]
+    assert lengths == [str(len(sent.body))], answer
+    for name, value in sent.headers:
+        assert name
+        assert all(each in model.TOKEN for each in name), answer
+        assert all(each == "\t" or (each.isprintable() or each in "\xa0\xad") for each in value)
+        assert value.encode("latin-1").strip(b" \t") == value.encode("latin-1"), answer
+    assert not [text for text in log if SECRET in text], log
+
+
+def _any_refusal(choices: Choices) -> Any:
+    words = ("x-a", "Content-Length", "content-type", "\r\n", ":", " ", "\t", "é", "\x00", SECRET)
+    headers: list[Any] = choices.many(
+        lambda: (choices.text(words, 2, 0x200), choices.text(words, 4, 0x200)), 3
+    )
+    if choices.integer(0, 7) == 7:
+        headers.append(choices.pick((None, "x", ("x",), ("x", 1), (b"x", b"y"))))
+    status = choices.pick((401, 403, 200, 302, 299, 599, 600, 0, -1, 99, True, "401", None, 503.0))
+    body = choices.pick((b"", b"no", "no", None, bytearray(b"no"), b"x" * 300))
+    made: Any = Refusal(status, tuple(headers), body)
+    return made if choices.integer(0, 15) < 15 else choices.pick((None, 401, "no", {}))
+
+
+# --- What they share ------------------------------------------------------------------------------
+
+
+def outcome(decision: Decision) -> Expected:
+    """A decision of core's in the words of the model. Fails for a refusal of an unknown shape."""
+    if isinstance(decision, Admitted):
+        return Expected("admitted", decision.credentials.pairs())
+    if isinstance(decision, Public):
+        return Expected(decision.absence)
+    refusal = decision.refusal
+    what = _DETAILS[json.loads(refusal.body)["detail"]]
+    headers = dict(refusal.headers)
+    assert refusal.status == _STATUSES[what]
+    assert headers.pop("content-length") == str(len(refusal.body))
+    assert headers.pop("content-type") == "application/json"
+    assert headers.pop("cache-control") == "no-store"
+    assert headers == ({"www-authenticate": "Bearer"} if refusal.status == 401 else {})
+    return Expected(what)
+
+
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """All that is logged meanwhile, at any level, as text with everything a record holds."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    texts: list[str] = []
+    handler.emit = lambda record: texts.append(  # type: ignore[method-assign]
+        f"{handler.format(record)} {record.__dict__!r}"
+    )
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield texts
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+
+
+PROPERTIES = (
+    path_rules_do_what_the_semantics_say,
+    a_value_is_valid_if_the_grammar_says_so,
+    what_may_not_travel_is_refused_by_name_and_value,
+    the_gate_decides_what_the_semantics_say,
+    what_a_browser_attached_is_refused_across_sites,
+    both_interfaces_come_to_one_decision,
+    an_ambiguous_path_is_never_public,
+    headers_read_the_same_on_both_interfaces,
+    whatever_an_extractor_does_nobody_else_passes,
+    whatever_an_app_makes_of_a_refusal_can_be_sent,
+)

@@ -1,0 +1,244 @@
+"""No URL that some client library reads as an unnamed host is given credentials.
+
+The client libraries themselves are the model: where two of them read a URL differently, there may
+be no credentials for it at all.
+"""
+
+from tests.fuzz.choices import HIGHEST_CHARACTER, Choices
+from tests.fuzz.model import Address, below, normal
+from tests.fuzz.readers import JUDGED, READERS
+from tests.fuzz.sent import SECRET
+
+from passthrough_auth.core import (
+    ConfigurationError,
+    Credentials,
+    Destination,
+    DestinationNotAllowed,
+    Destinations,
+    Hold,
+    PassthroughAuthError,
+    origin_of,
+)
+
+PASSWORD = "pa55word"
+"""Planted where a URL can hold one; an @ follows it, so that it is never in a host."""
+
+CALLER = {"authorization": f"Bearer {SECRET}", "cookie": f"session={SECRET}", "x-token": SECRET}
+
+# What each named origin is sent, as the configuration below says.
+EXACT: dict[Address, tuple[str, ...]] = {
+    ("https", "good.example", 443): tuple(CALLER),
+    ("https", "good.example", 8443): ("cookie",),
+    ("http", "localhost", 8080): tuple(CALLER),
+    ("https", "2001:db8::1", 443): tuple(CALLER),
+    ("https", "10.0.0.1", 443): ("x-token",),
+    ("https", "quiet.example", 443): (),
+}
+WILDCARDS: dict[Address, tuple[str, ...]] = {
+    ("https", "wild.example", 443): tuple(CALLER),
+    ("https", "deep.wild.example", 443): ("authorization",),
+}
+DESTINATIONS = Destinations(
+    "https://good.example",
+    Destination("https://good.example:8443", send=["cookie"]),
+    "http://localhost:8080",
+    "https://[2001:db8::1]",
+    Destination("https://10.0.0.1", send=["x-token"]),
+    Destination("https://quiet.example", send=[]),
+    "https://*.wild.example",
+    Destination("https://*.deep.wild.example", send=["authorization"]),
+)
+HOLD = Hold(Credentials(*CALLER.items()))
+
+SPELLED = (
+    "https://good.example",
+    "https://good.example:443",
+    "HTTPS://Good.EXAMPLE",
+    "wss://good.example",
+    "https://good.example:8443",
+    "http://localhost:8080",
+    "ws://LOCALHOST:8080",
+    "https://[2001:db8::1]",
+    "https://[2001:DB8:0:0:0:0:0:1]:443",
+    "https://10.0.0.1",
+    "https://quiet.example",
+    "https://a.wild.example",
+    "https://a.b.Wild.example",
+    "https://deep.wild.example",
+    "https://x.deep.wild.example",
+)
+HOST_WORDS = (
+    *("good.example", "evil.example", "wild.example", ".wild.example", "localhost", "10.0.0.1"),
+    *("[2001:db8::1]", "127.1", "0x7f000001", "[::ffff:10.0.0.1]", "[::1%25lo]", "deep.", "a."),
+    *("@", ":", "\\", "/", "?", "#", "%", "%2e", "%40", "%5c", "%00", "\t", "\n", "\r", " "),
+    *(":443", ":8443", ":80", ":8080", ":0443", "::", ";", ",", "&", "[", "]", "user", "\x00"),
+    # What becomes a dot, a letter, a slash, an at sign or nothing in some edition of IDNA.
+    *("\u3002", "\uff0e", "\u2024", "\xdf", "\u212a", "\u2177", "\xad", "\u200d", "xn--"),
+    *("\uff0f", "\uff20", "\u2048", "\ufe55", "|", "^", "`", "{", "}", "=", "~", "'", '"'),
+    *(f"user:{PASSWORD}@", f"?token={PASSWORD}@", ".", "", "*", "<", ">"),
+)
+PREFIXES = ("https://", "http://", "HTTPS://", "https:", "https:/", "https:///", "//", "wss://", "")
+ODD_PREFIXES = (" https://", "\thttps://", "ht\ntps://", "https:\\\\", "URL:https://", "<https://")
+TAILS = ("", "/", "?", "#", "/x", "/\\", "/@", "?@evil.example", "#@evil.example", "//evil.example")
+
+
+def no_unnamed_host_is_given_credentials(choices: Choices) -> None:
+    """Whatever the URL: if it is given any, every library connects to an origin that is named."""
+    url = _any_url(choices)
+    headers = _headers_for(url)
+    if headers is None:
+        return
+    for reader in READERS:
+        read = reader(url)
+        assert read is None or _sent_to(read) is not None, f"{reader.__name__}({url!r}) is {read}"
+        # A library that follows this URL connects where these headers are meant for.
+        assert read is None or _sent_to(read) == headers, f"{reader.__name__}({url!r}) is {read}"
+
+
+def each_client_judges_the_host_that_it_connects_to(choices: Choices) -> None:
+    """A client normalises the URL, then judges its text: that is where it must connect."""
+    url = _any_url(choices)
+    for judged_by, reader in JUDGED:
+        judged = judged_by(url)
+        origin = None if judged is None else origin_of(judged)
+        if origin is None:
+            continue
+        connects = reader(url)
+        assert connects in (None, normal(*origin)), f"{judged!r} of {url!r} leads to {connects}"
+
+
+def a_plain_url_of_a_named_origin_is_given_what_it_is_due(choices: Choices) -> None:
+    """However it is spelled, whatever follows; and every library reads it as that origin."""
+    spelled = choices.pick(SPELLED)
+    tail = choices.text((*HOST_WORDS, *TAILS), 4, HIGHEST_CHARACTER)
+    url = spelled + (choices.pick("/?#") + tail if tail else "")
+    address = normal(*_plainly(spelled))
+
+    headers = _headers_for(url)
+
+    assert headers == _sent_to(address), url
+    for reader in READERS:
+        assert reader(url) in (None, address), f"{reader.__name__}({url!r}) is {reader(url)}"
+
+
+def no_hop_takes_credentials_where_they_may_not_go(choices: Choices) -> None:
+    """Over redirects: what the app set, and what the caller has, reaches named origins only."""
+    headers = {"accept": "*/*"}
+    if choices.flag():
+        headers["authorization"] = "Bearer of-the-app"
+    trail = None
+    first: Address | None = None
+    left = False
+    for url in choices.many(lambda: _any_hop(choices), 4):
+        try:
+            with HOLD.active():
+                hop = DESTINATIONS.hop(url, trail)
+        except PassthroughAuthError as refused:
+            _expect_no_secret(refused)
+            assert trail is None or not left, f"{url!r} raised on a later hop"
+            return
+        trail = hop.trail
+        hop.apply(headers)
+        read = {address for address in (reader(url) for reader in READERS) if address}
+        first = first or normal(*trail.origin)
+        left = left or read != {first}
+        assert trail.strayed or not left, url
+        for address in read:
+            due = _sent_to(address) or {}
+            carried = {name: value for name, value in headers.items() if name in CALLER}
+            if left:
+                # All of it where the URL is read as that origin, else nothing.
+                assert carried == (due if origin_of(url) else {}), f"{carried} for {url!r}"
+            else:
+                assert set(carried) <= {*due, "authorization"}, f"{carried} to {address}"
+        assert SECRET not in repr(hop)
+
+
+def a_destination_is_one_origin_or_a_configuration_error(choices: Choices) -> None:
+    """Nothing else can be named, no host of everyone's, and no plain http on the way."""
+    given = _any_url(choices)
+    if choices.flag():
+        given = given.replace("://", "://*.", 1)
+    try:
+        destination = Destination(given)
+    except ConfigurationError as error:
+        _expect_no_secret(error)
+        return
+    origin = destination.origin
+    assert str(destination) == str(Destination(str(destination)))
+    assert origin.scheme == "https" or origin.is_loopback, given
+    assert given.lower().startswith(f"{origin.scheme}://"), given
+    for character in ("@", "\\", "/", "?", "#", "%", " ", "\t"):
+        assert character not in given.partition("://")[2], given
+    if destination.wildcard:
+        assert "." in origin.host, given
+        assert not origin.host.replace(".", "").isdigit(), given
+        assert Destinations(destination).names(origin._replace(host=f"a.{origin.host}"))
+        assert not Destinations(destination).names(origin)
+        assert not Destinations(destination).names(origin._replace(host=f"a{origin.host}"))
+
+
+def _any_hop(choices: Choices) -> str:
+    if choices.flag():
+        return _any_url(choices)
+    spelled = choices.pick((*SPELLED, "https://evil.example", "http://good.example"))
+    return spelled + choices.pick(TAILS)
+
+
+def _any_url(choices: Choices) -> str:
+    """An attempt to be read as a named host by one and as another by the next."""
+    if choices.flag():
+        start = choices.pick((*PREFIXES, *ODD_PREFIXES))
+        return start + choices.text(HOST_WORDS, 6, HIGHEST_CHARACTER) + choices.pick(TAILS)
+    spelled, hostile = choices.pick(SPELLED), choices.text(HOST_WORDS, 3, HIGHEST_CHARACTER)
+    # Somewhere in an address that is named: before the host, in it, after it.
+    start = spelled.index("://") + 3
+    at = choices.integer(start, len(spelled))
+    return spelled[:at] + hostile + spelled[at:] + choices.pick(TAILS)
+
+
+def _headers_for(url: str) -> dict[str, str] | None:
+    """What core gives for it; None if it isn't allowed, in words that hold no secret."""
+    try:
+        with HOLD.active():
+            return DESTINATIONS.headers_for(url)
+    except DestinationNotAllowed as refused:
+        _expect_no_secret(refused)
+        return None
+
+
+def _expect_no_secret(error: Exception) -> None:
+    text = f"{error} {error!r}"
+    assert SECRET not in text, text
+    assert PASSWORD not in text, text
+
+
+def _sent_to(address: Address) -> dict[str, str] | None:
+    """What a named origin is sent; None for one that is not named."""
+    names = EXACT.get(address)
+    if names is None:
+        scheme, host, port = address
+        closest = [
+            (len(name), sent)
+            for (its_scheme, name, its_port), sent in WILDCARDS.items()
+            if (scheme, port) == (its_scheme, its_port) and below(name, host)
+        ]
+        names = max(closest, default=(0, None))[1]
+    return None if names is None else {name: CALLER[name] for name in names}
+
+
+def _plainly(spelled: str) -> tuple[str, str, int | None]:
+    scheme, _, authority = spelled.partition("://")
+    host, colon, port = authority.rpartition(":")
+    if not colon or "]" in port:
+        return scheme, authority, None
+    return scheme, host, int(port)
+
+
+PROPERTIES = (
+    no_unnamed_host_is_given_credentials,
+    each_client_judges_the_host_that_it_connects_to,
+    a_plain_url_of_a_named_origin_is_given_what_it_is_due,
+    no_hop_takes_credentials_where_they_may_not_go,
+    a_destination_is_one_origin_or_a_configuration_error,
+)

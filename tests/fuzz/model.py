@@ -1,0 +1,296 @@
+"""What the semantics say, written down a second time and in another way than in core.
+
+Nothing here imports the package: a mistake in it can't be in both. Slow and plain on purpose, one
+character or segment after the other.
+"""
+
+import re
+import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+
+# --- Paths ----------------------------------------------------------------------------------------
+
+
+def is_canonical(path: str) -> bool:
+    """Whether any rule may match it: the definition, character by character."""
+    if not path.startswith("/"):
+        return False
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
+        return False
+    if any(character in path for character in "\\%?#;\ufffd"):
+        return False
+    segments = path.split("/")[1:]
+    return "" not in segments[:-1] and not {".", ".."} & set(segments)
+
+
+def names(rule: "str | re.Pattern[str]", path: str) -> bool:
+    """Whether a rule names a path."""
+    if isinstance(rule, re.Pattern):
+        return re.match(f"(?:{rule.pattern})\\Z", path, rule.flags) is not None
+    return path.startswith(rule[:-1]) if rule.endswith("/*") else path == rule
+
+
+def is_rule(rule: "str | re.Pattern[str]") -> bool:
+    """Whether a rule can be right at all."""
+    if isinstance(rule, re.Pattern):
+        return True
+    literal = rule[:-1] if rule.endswith("/*") else rule
+    return "*" not in literal and is_canonical(literal)
+
+
+# --- Values ---------------------------------------------------------------------------------------
+
+LONGEST = 8190
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+# RFC 9110 section 7.6.1 and what else concerns one connection, message or hop.
+NEVER_FORWARDED = frozenset(
+    {
+        *("connection", "content-length", "expect", "host", "http2-settings", "keep-alive"),
+        *("proxy-authenticate", "proxy-authorization", "proxy-connection", "set-cookie", "te"),
+        *("trailer", "transfer-encoding", "upgrade"),
+    }
+)
+FROM_A_PROXY_SESSION = frozenset({"x-forwarded-access-token"})
+ANSWERED_BY_BROWSERS = frozenset({"basic", "digest", "negotiate", "ntlm"})
+
+
+def is_visible(text: str) -> bool:
+    """Whether there is something, all of it visible ASCII or spaces."""
+    return text != "" and all(" " <= character <= "~" for character in text)
+
+
+def valid(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) -> str | None:
+    """The value to forward under that name; None if it is malformed."""
+    while value[:1] in (" ", "\t") and value:
+        value = value[1:]
+    while value[-1:] in (" ", "\t") and value:
+        value = value[:-1]
+    if not is_visible(value):
+        return None
+    if name == "cookie":
+        return value if cookies_in(value) else None
+    if len(value) > LONGEST:
+        return None
+    if name == "authorization" and not _is_authorization(value, comma_schemes):
+        return None
+    return value
+
+
+def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
+    end = 0
+    while end < len(value) and value[end] in TOKEN:
+        end += 1
+    scheme, rest = value[:end], value[end:]
+    if not scheme or not rest.startswith(" ") or not rest.strip(" "):
+        return False
+    if scheme.lower() in comma_schemes:
+        return True
+    return "," not in rest and " " not in rest.lstrip(" ")
+
+
+def cookies_in(text: str) -> list[tuple[str, str]]:
+    """The pairs of a Cookie header, in their order."""
+    found: list[tuple[str, str]] = []
+    for part in text.split(";"):
+        if "=" not in part:
+            continue
+        at = part.index("=")
+        name = part[:at].strip(" \t")
+        if name:
+            found.append((name, part[at + 1 :].strip(" \t")))
+    return found
+
+
+# --- Decisions ------------------------------------------------------------------------------------
+
+Lines = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """One extractor: which header it reads, and for cookies which of them."""
+
+    header: str
+    cookies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a gate is configured."""
+
+    reads: tuple[Reads, ...] = (Reads("authorization"), Reads("cookie"))
+    rules: "tuple[str | re.Pattern[str], ...]" = ()
+    trusted_origins: frozenset[str] = frozenset()
+    allow_preflight: bool = False
+    comma_schemes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as a server hands it on: header names in lower case, lines joined or not."""
+
+    method: str
+    path: str | None
+    lines: Lines
+    websocket: bool = False
+
+    def of(self, name: str) -> list[str]:
+        """Every line of that header."""
+        return [value for own, value in self.lines if own == name]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What becomes of a request: its outcome, and the headers of an admitted caller."""
+
+    outcome: str
+    caller: tuple[tuple[str, str], ...] = ()
+
+
+def decide(policy: Policy, seen: Seen) -> Expected:
+    """What the semantics say about a request."""
+    path = seen.path
+    if path is not None and is_canonical(path) and any(names(rule, path) for rule in policy.rules):
+        return Expected("public")
+    if policy.allow_preflight and is_preflight(seen):
+        return Expected("preflight")
+    caller: dict[str, str] = {}
+    malformed = False
+    only_ambient = True
+    for reads in policy.reads:
+        sent = _read(reads, seen)
+        if sent is None or reads.header in caller:
+            continue
+        value = valid(reads.header, sent, policy.comma_schemes)
+        if value is None and reads.header == "authorization":
+            return Expected("malformed")
+        if value is None:
+            malformed = True
+            continue
+        caller[reads.header] = value
+        only_ambient = only_ambient and is_ambient(reads.header, value)
+    if not caller:
+        return Expected("malformed" if malformed else "missing")
+    if only_ambient and changes_state(seen) and is_cross_site(policy, seen):
+        return Expected("cross-site")
+    return Expected("admitted", tuple(caller.items()))
+
+
+MALFORMED = "\x00"  # a value that never is valid
+
+
+def _read(reads: Reads, seen: Seen) -> str | None:
+    lines = seen.of(reads.header)
+    if not lines:
+        return None
+    if reads.header == "authorization":
+        return ",".join(lines)
+    if reads.header == "cookie":
+        text = "; ".join(lines)
+        return _pick(reads.cookies, text) if reads.cookies else text or None
+    return lines[0] if len(lines) == 1 else MALFORMED
+
+
+def _pick(wanted: tuple[str, ...], text: str) -> str | None:
+    picked: list[str] = []
+    for name in wanted:
+        values = {value for own, value in cookies_in(text) if own == name}
+        if len(values) > 1:
+            return MALFORMED
+        picked += [f"{name}={value}" for value in values]
+    return "; ".join(picked) or None
+
+
+def is_ambient(name: str, value: str) -> bool:
+    """Whether a browser attaches it by itself."""
+    if name == "authorization":
+        return value.split(" ", maxsplit=1)[0].lower() in ANSWERED_BY_BROWSERS
+    return name == "cookie" or name in FROM_A_PROXY_SESSION
+
+
+def is_preflight(seen: Seen) -> bool:
+    """Whether it is OPTIONS with Origin and Access-Control-Request-Method, over HTTP."""
+    asked = seen.of("origin") and seen.of("access-control-request-method")
+    return seen.method == "OPTIONS" and not seen.websocket and bool(asked)
+
+
+def changes_state(seen: Seen) -> bool:
+    """Whether the method is unsafe (RFC 9110 section 9.2.1), or it is a WebSocket handshake."""
+    return seen.websocket or seen.method not in ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+def is_cross_site(policy: Policy, seen: Seen) -> bool:
+    """Whether Sec-Fetch-Site says so, or else an Origin that is not the Host's."""
+    origins = seen.of("origin")
+    if len(origins) == 1 and origin_alone(origins[0]) in map(origin_alone, policy.trusted_origins):
+        return origin_alone(origins[0]) is None
+    sites = seen.of("sec-fetch-site")
+    if sites:
+        return sites not in (["same-origin"], ["none"])
+    if not origins:
+        return False
+    hosts = seen.of("host")
+    if len(origins) > 1 or len(hosts) != 1:
+        return True
+    own = origin_alone(origins[0])
+    # The scheme of the app is not known behind a proxy: the Origin's stands for it.
+    return own is None or own != origin_alone(f"{own[0]}://{hosts[0]}")
+
+
+# --- Origins --------------------------------------------------------------------------------------
+
+Address = tuple[str, str, int]
+"""Scheme, host and port, as a client connects to them."""
+
+
+def origin_alone(text: str) -> Address | None:
+    """What an Origin header names; None for what is not plainly scheme, host and port."""
+    if not text.isascii():
+        return None
+    scheme, separator, authority = text.lower().partition("://")
+    if not separator or scheme not in ("http", "https"):
+        return None
+    host, colon, port = authority.rpartition(":")
+    if not colon or "]" in port:
+        host, colon, port = authority, "", ""
+    number = None
+    if colon:
+        if not port.isdigit() or port[0] == "0" or int(port) > 65535:
+            return None
+        number = int(port)
+    return normal(scheme, host, number) if is_plain_host(host) else None
+
+
+def is_plain_host(host: str) -> bool:
+    """Whether it is a name in ASCII, an IPv4 address in four decimals, or an IPv6 one in []."""
+    try:
+        if host.startswith("[") and host.endswith("]"):
+            return "%" not in host and IPv6Address(host[1:-1]) is not None
+        last = host.rpartition(".")[2]
+        if last.isdigit() or (last[:2] == "0x" and not last[2:].strip("0123456789abcdef")):
+            return IPv4Address(host) is not None
+    except AddressValueError:
+        return False
+    labels = host.split(".")
+    return len(host) <= 253 and all(
+        0 < len(label) <= 63
+        and not label.strip("abcdefghijklmnopqrstuvwxyz0123456789_-")
+        and label.strip("-") == label
+        for label in labels
+    )
+
+
+def normal(scheme: str, host: str, port: int | None) -> Address:
+    """The one spelling of what a client connects to."""
+    scheme = {"ws": "http", "wss": "https"}.get(scheme.lower(), scheme.lower())
+    host = host.lower().strip("[]")
+    with suppress(ValueError):  # another kind of host, or what some library takes for one
+        host = str(ip_address(host))
+    return scheme, host, (443 if scheme == "https" else 80) if port is None else port
+
+
+def below(name: str, host: str) -> bool:
+    """Whether the host is a sub-domain of that name, of one label or more."""
+    return host.endswith(f".{name}") and all(host.removesuffix(f".{name}").split("."))

@@ -1,0 +1,58 @@
+"""Some configurations of a gate, as the model knows them and as the package does."""
+
+import re
+
+from tests.fuzz.model import Policy, Reads
+
+from passthrough_auth.core import (
+    GateOptions,
+    HeaderExtractor,
+    extract_authorization_header,
+    extract_cookies,
+    extract_custom_header,
+)
+
+POLICIES = (
+    Policy(rules=("/health", "/public/*")),
+    Policy(
+        reads=(
+            Reads("authorization"),
+            Reads("cookie", ("session", "csrf")),
+            Reads("x-token"),
+            Reads("x-forwarded-access-token"),
+        ),
+        rules=("/", "/public/*", "/items/a/*", re.compile("/a.*")),
+        trusted_origins=frozenset({"https://admin.example"}),
+        allow_preflight=True,
+    ),
+    Policy(
+        reads=(
+            Reads("x-forwarded-access-token"),
+            Reads("cookie", ("session",)),
+            Reads("cookie"),
+            Reads("authorization"),
+        ),
+        comma_schemes=frozenset({"digest"}),
+    ),
+    Policy(rules=("/*", re.compile(".*", re.DOTALL)), trusted_origins=frozenset({"http://[::1]"})),
+)
+
+
+def options_of(policy: Policy) -> GateOptions:
+    """The options that make a gate follow this policy."""
+    return {
+        "header_extractors": [_extractor(reads) for reads in policy.reads],
+        "excluded_paths": list(policy.rules),
+        "trusted_origins": policy.trusted_origins,
+        "allow_preflight": policy.allow_preflight,
+        "comma_schemes": policy.comma_schemes,
+        "bindings": (),
+    }
+
+
+def _extractor(reads: Reads) -> HeaderExtractor:
+    if reads.header == "authorization":
+        return extract_authorization_header
+    if reads.cookies:
+        return extract_cookies(*reads.cookies)
+    return extract_custom_header(reads.header)

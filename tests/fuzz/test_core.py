@@ -1,0 +1,208 @@
+"""The properties of core, and that each of them can fail."""
+
+import pytest
+from tests.fuzz import core_properties as properties
+from tests.fuzz.running import check, is_refuted
+from tests.fuzz.sent import Sent
+
+from passthrough_auth.core import (
+    AsgiRequest,
+    Credentials,
+    Gate,
+    PathRules,
+    Refusal,
+    WsgiRequest,
+    context,
+    crosssite,
+    extraction,
+    gate,
+)
+
+each_property = pytest.mark.parametrize("holds", properties.PROPERTIES, ids=lambda p: p.__name__)
+
+
+@each_property
+def test_it_holds(holds):
+    check(holds, examples=200)
+
+
+@pytest.mark.parametrize("name", ["cookie", "authorization"])
+def test_empty_lines_are_one_thing_joined_and_apart(name):
+    """Found once, in an extractor that looked at the lines before it joined them."""
+    sent = Sent("GET", b"/me", ((name, ""), (name, "")))
+
+    apart = Gate(bindings=()).decide(AsgiRequest(sent.scope()))
+    joined = Gate(bindings=()).decide(WsgiRequest(sent.environ()))
+
+    assert properties.outcome(apart) == properties.outcome(joined)
+
+
+# --- Faults that are found ------------------------------------------------------------------------
+
+true_match = PathRules.match
+true_lines = AsgiRequest.lines
+true_wsgi_lines = WsgiRequest.lines
+true_value = extraction.check_value
+true_alone = crosssite.origin_alone
+true_extract = Gate._extract
+
+
+def and_ambiguous_paths(self, path):
+    return true_match(self, path) or (path is not None and true_match(self, path.rstrip(".?")))
+
+
+def without_its_case(self, path):
+    return true_match(self, path) or (path is not None and true_match(self, path.lower()))
+
+
+def joined_by_another(self, name):
+    return [";".join(true_lines(self, name))] if true_lines(self, name) else []
+
+
+def only_the_first(self, name):
+    return true_lines(self, name)[:1]
+
+
+def only_ascii(self, name):
+    return [line.encode("latin-1").decode("ascii") for line in true_lines(self, name)]
+
+
+def underscores_as_dashes(self, name):
+    return true_lines(self, name) or true_lines(self, name.replace("-", "_"))
+
+
+def with_commas(name, value, comma_schemes=frozenset()):
+    return true_value(name, value.replace(", ", "-"), comma_schemes)
+
+
+def untrimmed(name, value, comma_schemes=frozenset()):
+    return value if true_value(name, value, comma_schemes) else None
+
+
+def any_name(name):
+    return None
+
+
+def undecoded(self):
+    return self.environ["PATH_INFO"]
+
+
+def decoded_leniently(self):
+    return self.environ["PATH_INFO"].encode("latin-1").decode("utf-8", "ignore")
+
+
+def mounted_anywhere(self):
+    return self.scope["path"].removeprefix(self.scope.get("root_path", ""))
+
+
+def without_its_port(text):
+    return true_alone(text.rpartition(":")[0] if text.count(":") > 1 else text)
+
+
+def as_it_is_written(text):
+    return text
+
+
+def never(*_):
+    return False
+
+
+def with_its_values(self):
+    return f"<Credentials {dict(self.pairs())}>"
+
+
+def with_its_query(self):
+    return f"<Request {self.path} {getattr(self, 'scope', {}).get('query_string')}>"
+
+
+def without_a_check(answer):
+    return answer if isinstance(answer, Refusal) else None
+
+
+def logging_the_error(self, extractor, request):
+    def logged(request):
+        try:
+            return extractor(request)
+        except Exception as error:
+            gate.logger.warning("%s", error)
+            raise
+
+    return true_extract(self, logged, request)
+
+
+def raising(self, extractor, request):
+    return extractor(request)
+
+
+FAULTS = {
+    properties.path_rules_do_what_the_semantics_say: [
+        (PathRules, "match", and_ambiguous_paths),
+        (PathRules, "match", without_its_case),
+    ],
+    properties.a_value_is_valid_if_the_grammar_says_so: [
+        (properties, "check_value", with_commas),
+        (properties, "check_value", untrimmed),
+    ],
+    properties.what_may_not_travel_is_refused_by_name_and_value: [
+        (context, "check_name", any_name),
+        (Credentials, "__repr__", with_its_values),
+    ],
+    properties.the_gate_decides_what_the_semantics_say: [
+        (AsgiRequest, "lines", only_the_first),
+        (AsgiRequest, "lines", only_ascii),
+        (AsgiRequest, "lines", underscores_as_dashes),
+        (WsgiRequest, "path", property(decoded_leniently)),
+        (gate, "check_value", with_commas),
+        (crosssite, "is_state_changing", never),
+        (crosssite, "is_preflight", never),
+        (Credentials, "__repr__", with_its_values),
+        (AsgiRequest, "__repr__", with_its_query),
+    ],
+    properties.what_a_browser_attached_is_refused_across_sites: [
+        (crosssite, "is_cross_site", never),
+        (crosssite, "is_state_changing", never),
+        (crosssite, "origin_alone", without_its_port),
+        (crosssite, "origin_alone", as_it_is_written),
+        (AsgiRequest, "transport", "http"),
+    ],
+    properties.both_interfaces_come_to_one_decision: [
+        (AsgiRequest, "lines", joined_by_another),
+        (WsgiRequest, "path", property(undecoded)),
+    ],
+    properties.an_ambiguous_path_is_never_public: [
+        (PathRules, "match", and_ambiguous_paths),
+        (AsgiRequest, "path", property(mounted_anywhere)),
+    ],
+    properties.headers_read_the_same_on_both_interfaces: [
+        (AsgiRequest, "lines", only_the_first),
+        (AsgiRequest, "lines", underscores_as_dashes),
+    ],
+    properties.whatever_an_extractor_does_nobody_else_passes: [
+        (gate, "check_name", any_name),
+        (Gate, "_extract", logging_the_error),
+        (Gate, "_extract", raising),
+        (Credentials, "__repr__", with_its_values),
+    ],
+    properties.whatever_an_app_makes_of_a_refusal_can_be_sent: [
+        (gate, "sendable", without_a_check),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("holds", "place", "name", "fault"),
+    [
+        pytest.param(holds, *fault, id=f"{holds.__name__}-{fault[1]}-{number}")
+        for holds, faults in FAULTS.items()
+        for number, fault in enumerate(faults)
+    ],
+)
+def test_it_finds_a_fault(holds, place, name, fault, monkeypatch):
+    assert hasattr(place, name)
+    monkeypatch.setattr(place, name, fault)
+
+    assert is_refuted(holds, inputs=20_000)
+
+
+def test_each_property_finds_some():
+    assert set(FAULTS) == set(properties.PROPERTIES)

@@ -1,0 +1,143 @@
+"""The properties of destinations against every client library, and that each of them can fail."""
+
+import re
+
+import pytest
+from tests.fuzz import destination_properties as properties
+from tests.fuzz.running import check, is_refuted
+
+from passthrough_auth.core import Destinations, destinations, origin
+
+each_property = pytest.mark.parametrize("holds", properties.PROPERTIES, ids=lambda p: p.__name__)
+
+
+@each_property
+def test_it_holds(holds):
+    check(holds, examples=500)
+
+
+# --- Faults that are found ------------------------------------------------------------------------
+
+true_origin = origin.origin_of
+true_alone = origin.origin_alone
+true_find = Destinations._find
+true_apply = destinations.Hop.apply
+true_shown = destinations._shown
+
+
+def of_the_last_at(url):
+    return true_alone(re.sub(r"//[^/?#]*@", "//", url))
+
+
+def of_the_first_at(url):
+    return true_origin(re.sub(r"@[^/?#]*", "", url))
+
+
+def up_to_white_space(url):
+    return true_origin(re.split(r"[\t\r\n]", url)[0])
+
+
+def with_backslashes(url):
+    return true_origin(url.replace("\\", "/"))
+
+
+def any_scheme(url):
+    return true_origin(re.sub(r"\Ahttp:", "https:", url))
+
+
+def any_port(url):
+    return true_origin(re.sub(r":[0-9]+(?=[/?#]|\Z)", "", url))
+
+
+def quoting(url):
+    found = true_origin(url)
+    if found is None:
+        raise destinations.DestinationNotAllowed(f"{url!r} is none")
+    return found
+
+
+def no_default_ports(url):
+    return None if re.search(r":443(?=[/?#]|\Z)", url) else true_origin(url)
+
+
+def by_ending(self, called):
+    """A wildcard that a name only has to end in."""
+    found = true_find(self, called)
+    for each in self._wildcards.values():
+        if found is None and called.host.endswith(each.origin.host):
+            return each
+    return found
+
+
+def the_name_itself(self, called):
+    return true_find(self, called) or self._wildcards.get(called)
+
+
+def only_adding(self, headers):
+    true_apply(destinations.Hop(frozenset(), self.add, self.trail), headers)
+
+
+def always_at_the_start(self, headers):
+    added = {**self.add, "x-token": properties.SECRET}
+    true_apply(destinations.Hop(self.remove, added, self.trail), headers)
+
+
+def never(*_):
+    return None
+
+
+def anyone(host):
+    return True
+
+
+FAULTS = {
+    properties.no_unnamed_host_is_given_credentials: [
+        (destinations, "origin_of", of_the_first_at),
+        (destinations, "origin_of", up_to_white_space),
+        (destinations, "origin_of", with_backslashes),
+        (destinations, "origin_of", any_scheme),
+        (destinations, "origin_of", any_port),
+        (destinations, "origin_of", quoting),
+        (Destinations, "_find", by_ending),
+        (Destinations, "_find", the_name_itself),
+    ],
+    properties.each_client_judges_the_host_that_it_connects_to: [
+        (properties, "origin_of", of_the_first_at),
+        (properties, "origin_of", with_backslashes),
+    ],
+    properties.a_plain_url_of_a_named_origin_is_given_what_it_is_due: [
+        (destinations, "origin_of", no_default_ports),
+        (Destinations, "_wildcard_above", never),
+    ],
+    properties.no_hop_takes_credentials_where_they_may_not_go: [
+        (destinations.Hop, "apply", only_adding),
+        (destinations.Hop, "apply", always_at_the_start),
+        (destinations, "origin_of", any_port),
+    ],
+    properties.a_destination_is_one_origin_or_a_configuration_error: [
+        (destinations, "origin_alone", of_the_last_at),
+        (destinations, "origin_alone", true_origin),
+        (destinations, "_has_subdomains", anyone),
+        (destinations, "_shown", repr),
+        (destinations, "_check_scheme", never),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("holds", "place", "name", "fault"),
+    [
+        pytest.param(holds, *fault, id=f"{holds.__name__}-{fault[2].__name__}")
+        for holds, faults in FAULTS.items()
+        for fault in faults
+    ],
+)
+def test_it_finds_a_fault(holds, place, name, fault, monkeypatch):
+    assert hasattr(place, name)
+    monkeypatch.setattr(place, name, fault)
+
+    assert is_refuted(holds, inputs=20_000)
+
+
+def test_each_property_finds_some():
+    assert set(FAULTS) == set(properties.PROPERTIES)
