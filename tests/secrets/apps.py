@@ -5,7 +5,7 @@ everything at DEBUG; SECRETS_DSN reports to Sentry, with those of `sentry_option
 SECRETS_SENTRY names;
 SECRETS_DEBUG=1 switches on the framework's debug page; SECRETS_REPORT is a file for what
 `reports.Reporter` writes; SECRETS_UPSTREAM is where `/call` goes; SECRETS_FILTER=1 makes Django use
-the filter that the docs show.
+the filter that the docs show; SECRETS_PROPAGATE=1 makes Flask leave errors to the server.
 """
 
 import asyncio
@@ -167,6 +167,7 @@ def flask_app():
 
     app = Flask(__name__)
     app.debug = DEBUG
+    app.config["PROPAGATE_EXCEPTIONS"] = "SECRETS_PROPAGATE" in os.environ
     PassthroughAuth(app, **OPTIONS)
     for path, handler in HANDLERS.items():
         app.get(path, endpoint=path.strip("/"))(handler)

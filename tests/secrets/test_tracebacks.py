@@ -279,6 +279,17 @@ def test_a_request_that_fails(reported, target):
         assert shown <= KNOWN[app], found["leaking"]
 
 
+def test_a_request_whose_error_flask_leaves_to_the_server(tmp_path):
+    """It comes through the frames that stand around the app's own, which a 500 of Flask doesn't."""
+    path = tmp_path / "report"
+    path.write_text("")
+    with serving_app("on_flask", report=str(path), propagate="1") as running:
+        assert ask(running, "/crash")[0] == 500
+        reports = [found for found in written_to(path) if found["our_frames"] > 2]
+    assert reports
+    assert [found["ours"] for found in reports] == [CLEAN] * len(reports)
+
+
 KNOWN = {
     "on_fastapi": {"scope", "value"},
     "on_flask": {"environ"},
