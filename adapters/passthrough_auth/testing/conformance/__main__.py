@@ -1,6 +1,7 @@
 """Print the conformance matrix: `python -m passthrough_auth.testing.conformance --help`."""
 
 import logging
+import warnings
 
 from passthrough_auth.core import requires_extra
 
@@ -30,7 +31,9 @@ def main(names: tuple[str, ...], only: str | None, brief: bool) -> None:
 
     Exits with 1 if anything failed.
     """
-    logging.getLogger().setLevel(logging.CRITICAL)  # cases provoke what is worth a log elsewhere
+    # Cases provoke what is worth a log or a warning elsewhere.
+    logging.getLogger().setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
     console = Console(width=None if brief else 160)
     columns = [c for c in all_columns() if only is None or only.lower() in c.name.lower()]
     results: list[Result] = []

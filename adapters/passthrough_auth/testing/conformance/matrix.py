@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rich import box
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
@@ -98,7 +99,8 @@ def show(console: Console, place: str, results: Sequence[Result]) -> None:
 
 def summarise(console: Console, results: Sequence[Result]) -> bool:
     """Print the counts by place; return whether nothing failed."""
-    table = Table(title="Conformance")
+    # Narrow enough to be whole on a terminal of 80 columns.
+    table = Table(title="Conformance", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("where", "columns", "cases", "outcomes", *KINDS):
         justify: JustifyMethod = "left" if heading == "where" else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
