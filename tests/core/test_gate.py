@@ -251,6 +251,19 @@ def test_what_is_no_credential_counts_as_nothing_and_is_warned_of(pair, said, ca
     assert "s3cret" not in caplog.text
 
 
+def test_a_wrapped_extractor_of_core_is_checked_like_an_app_s_own(caplog):
+    """Also if it took over all that the wrapped one has, as `functools.wraps` does."""
+
+    @functools.wraps(extract_authorization_header)
+    def extract_for_a_tenant(request):
+        return ("host", "s3cret")
+
+    gate = Gate(header_extractors=[extract_for_a_tenant])
+
+    assert told(gate.decide(asgi("/", [BEARER]))) == REQUIRED
+    assert "returned a name that can't be forwarded" in caplog.text
+
+
 def test_a_coroutine_counts_as_nothing_and_is_closed(caplog):
     """What only shows when it is called: a function that returns another one's coroutine."""
     gate = Gate(header_extractors=[lambda request: answer()])

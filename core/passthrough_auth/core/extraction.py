@@ -8,7 +8,9 @@ grammar as the built-in ones.
 import inspect
 import re
 from collections.abc import Callable
+from types import FunctionType
 from typing import TypeVar, cast
+from weakref import WeakSet
 
 from .errors import ConfigurationError, MalformedCredential
 from .request import Request, cookie_pairs, cookie_text
@@ -85,7 +87,7 @@ _FROM_A_PROXY_SESSION = frozenset(
 
 # Schemes a browser answers by itself once its user has logged in to the origin (RFC 7617,
 # RFC 7616, RFC 4559).
-_AMBIENT_SCHEMES = frozenset({"basic", "digest", "negotiate", "ntlm"})
+_AMBIENT_SCHEMES = ("basic ", "digest ", "negotiate ", "ntlm ")
 _LONGEST_AMBIENT_SCHEME = max(map(len, _AMBIENT_SCHEMES))
 
 
@@ -111,21 +113,40 @@ def is_ambient(extractor: HeaderExtractor) -> bool:
 
 def is_ambient_scheme(name: str, value: str) -> bool:
     """Whether this is an Authorization value whose scheme browsers answer by themselves."""
-    if name != "authorization":
-        return False
-    # All that is looked at is cut off first: the rest of a token is long.
-    scheme, _, _ = value[: _LONGEST_AMBIENT_SCHEME + 1].partition(" ")
-    return scheme.lower() in _AMBIENT_SCHEMES
+    # Cut first: what follows is long.
+    start = value[:_LONGEST_AMBIENT_SCHEME].lower()
+    return name == "authorization" and start.startswith(_AMBIENT_SCHEMES)
 
 
-@header_extractor(ambient=False)
+_BUILT_IN: WeakSet[HeaderExtractor] = WeakSet()
+
+
+def _built_in(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
+    """`header_extractor`, for those below: what they yield needs no check but that of its value."""
+
+    def mark(extractor: _Extractor) -> _Extractor:
+        _BUILT_IN.add(extractor)
+        return header_extractor(ambient=ambient)(extractor)
+
+    return mark
+
+
+def is_built_in(extractor: HeaderExtractor) -> bool:
+    """Whether it yields nothing but None and pairs of text with a name that may be forwarded.
+
+    Only these very functions do: one that wraps them is an app's own.
+    """
+    return isinstance(extractor, FunctionType) and extractor in _BUILT_IN
+
+
+@_built_in(ambient=False)
 def extract_authorization_header(request: Request) -> tuple[str, str] | None:
     """The Authorization header (RFC 9110 section 11.6.2), all its lines joined with a comma."""
     lines = request.lines("authorization")
     return ("authorization", ",".join(lines)) if lines else None
 
 
-@header_extractor(ambient=True)
+@_built_in(ambient=True)
 def extract_cookie_header(request: Request) -> tuple[str, str] | None:
     """The whole Cookie header. `extract_cookies` forwards named cookies only."""
     text = "; ".join(request.lines("cookie"))
@@ -146,7 +167,7 @@ def extract_cookies(*names: str) -> HeaderExtractor:
             raise ConfigurationError(f"{name!r} is not the name of a cookie")
     wanted = dict.fromkeys(names)
 
-    @header_extractor(ambient=True)
+    @_built_in(ambient=True)
     def extract_named_cookies(request: Request) -> tuple[str, str] | None:
         found: dict[str, str] = {}
         for name, value in cookie_pairs(cookie_text(request)):
@@ -174,7 +195,7 @@ def extract_custom_header(header_name: str, *, ambient: bool | None = None) -> H
     if name == "cookie":
         return extract_cookie_header
 
-    @header_extractor(ambient=name in _FROM_A_PROXY_SESSION if ambient is None else ambient)
+    @_built_in(ambient=name in _FROM_A_PROXY_SESSION if ambient is None else ambient)
     def extract_named_header(request: Request) -> tuple[str, str] | None:
         lines = request.lines(name)
         if len(lines) > 1 and name != "authorization":

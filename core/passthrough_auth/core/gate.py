@@ -20,6 +20,7 @@ from .extraction import (
     is_ambient,
     is_ambient_scheme,
     is_async,
+    is_built_in,
     is_token,
 )
 from .refusal import Refusal, bearer_challenge, sendable
@@ -123,7 +124,7 @@ class Gate:
         bindings: Iterable[Binding] | None = None,
     ) -> None:
         extractors = _checked_extractors(header_extractors)
-        self._extractors = tuple((each, is_ambient(each)) for each in extractors)
+        self._extractors = tuple((each, is_built_in(each), is_ambient(each)) for each in extractors)
         self._paths = PathRules(() if excluded_paths is None else excluded_paths)
         self._trusted_origins = crosssite.check_trusted_origins(trusted_origins)
         self._allow_preflight = _checked_flag("allow_preflight", allow_preflight)
@@ -175,9 +176,9 @@ class Gate:
         found: dict[str, str] = {}
         malformed = False
         only_ambient = True
-        for extractor, ambient in self._extractors:
+        for extractor, built_in, ambient in self._extractors:
             try:
-                pair = self._extract(extractor, request)
+                pair = extractor(request) if built_in else self._extract(extractor, request)
             except MalformedCredential:
                 malformed = True
                 continue
@@ -211,7 +212,7 @@ class Gate:
         return Admitted(Credentials(*found.items()))
 
     def _extract(self, extractor: HeaderExtractor, request: Request) -> tuple[str, str] | None:
-        """What an extractor yields, if it is a pair of name and value that may be forwarded."""
+        """What an app's own extractor yields, if that is a pair that may be forwarded."""
         try:
             pair = extractor(request)
         except MalformedCredential:
@@ -221,7 +222,6 @@ class Gate:
             return None
         if pair is None:
             return None
-        # First what is wrong most rarely, and in one go: this is asked for each credential.
         if isinstance(pair, tuple) and len(pair) == 2:
             name, value = pair
             if isinstance(name, str) and isinstance(value, str):
