@@ -98,7 +98,7 @@ class _Protection:
         """
         served = environ[_SERVED] = _Served(self, environ)
         try:
-            body = served.run(self._wsgi_app, environ, start_response)
+            body = served.run(served.begin, self._wsgi_app, environ, start_response)
         except BaseException:
             del environ  # a traceback with locals would show the headers in it
             served.close()
@@ -146,21 +146,37 @@ class _Served:
         self._hold = Hold()
         self._active: AbstractContextManager[Hold] | None = None
         keep = environ.get("werkzeug.debug.preserve_context")
+        self._is_private = keep is None
         self.run: Runner = copy_context().run if keep is None else _call
-        self.run(self._enter)
         if keep is not None:
             keep(closing(self))
 
+    def begin(
+        self, app: WsgiApp, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Call the app, with a caller who is not decided on yet. Called within the context."""
+        self._enter()
+        try:
+            return app(environ, start_response)
+        except BaseException:
+            del environ  # a traceback with locals would show the headers in it
+            raise
+
     def settle(self, hold: Hold) -> None:
         """Make the gate's answer the current hold. Called within the request's context."""
-        self._leave()
+        if not self._is_private:
+            self._leave()
         self._hold = hold
         self._enter()
 
     def close(self) -> None:
-        """End the hold first, which works from any thread, then leave its bindings."""
+        """End the hold first, which works from any thread, then leave its bindings.
+
+        With nothing bound there is nothing to leave in a private context, which ends here too.
+        """
         self._hold.close()
-        self.run(self._leave)
+        if self._hold.bindings or not self._is_private:
+            self.run(self._leave)
 
     def _enter(self) -> None:
         active = self._hold.active()

@@ -58,10 +58,11 @@ class PathRules:
         # An exact rule was checked for ambiguity when it was made, so an equal path has none.
         if path in self._exact:
             return True
-        found = (self._subtrees and self._in_subtree(path)) or (
-            self._patterns and self._fits_pattern(path)
-        )
-        return bool(found) and is_unambiguous(path)
+        if not self._subtrees and not self._patterns:
+            return False
+        if not self._in_subtree(path) and not self._fits_pattern(path):
+            return False
+        return is_unambiguous(path)
 
     def _in_subtree(self, path: str) -> bool:
         slash = -1
