@@ -167,7 +167,8 @@ def flask_app():
 
     app = Flask(__name__)
     app.debug = DEBUG
-    app.config["PROPAGATE_EXCEPTIONS"] = "SECRETS_PROPAGATE" in os.environ
+    if "SECRETS_PROPAGATE" in os.environ:
+        app.config["PROPAGATE_EXCEPTIONS"] = True
     PassthroughAuth(app, **OPTIONS)
     for path, handler in HANDLERS.items():
         app.get(path, endpoint=path.strip("/"))(handler)
