@@ -71,7 +71,9 @@ def main(inputs: int, only: str, seed: int, findings: Path) -> None:
     console.print(_table(runs))
     failed = [run.name for run in runs if run.failed]
     for name in failed:
-        console.print(f"FAILED: python -m tests.fuzz.guided {name} {findings}/{name}-...")
+        for left in sorted(findings.glob(f"{name}-*")):
+            again = f"python -m tests.fuzz.guided {name} {left}"
+            console.print(f"Failed, and does again with: {again}", soft_wrap=True)
     sys.exit(bool(failed))
 
 
