@@ -3,7 +3,6 @@
 import functools
 import json
 import logging
-from dataclasses import replace
 
 import pytest
 from tests.core.making import asgi, on_both_interfaces, wsgi
@@ -356,7 +355,7 @@ def test_a_refusal_never_echoes_what_was_sent(headers):
 
 def test_an_app_can_replace_headers_and_body():
     def on_refusal(request, refusal):
-        return replace(refusal, headers=(("X-Path", request.path),), body=b"no")
+        return refusal._replace(headers=(("X-Path", request.path),), body=b"no")
 
     refusal = Gate(on_refusal=on_refusal).decide(asgi("/me")).refusal
 
@@ -376,8 +375,8 @@ def redirecting(request, refusal):
     [
         (raising, "/me", "on_refusal raised KeyError"),
         (lambda request, refusal: None, "/me", "no Refusal that can be sent"),
-        (lambda request, refusal: replace(refusal, status=200), "/me", "status from 300 to 599"),
-        (lambda request, refusal: replace(refusal, headers={"a": "b"}), "/me", "ValueError"),
+        (lambda request, refusal: refusal._replace(status=200), "/me", "status from 300 to 599"),
+        (lambda request, refusal: refusal._replace(headers={"a": "b"}), "/me", "ValueError"),
         (redirecting, "/me\r\nset-cookie: a=b", "no Refusal that can be sent"),
     ],
 )
@@ -542,7 +541,7 @@ def test_any_other_error_is_no_refusal():
 
 
 def test_an_app_can_replace_the_answer_to_an_upstream_refusal_too():
-    gate = Gate(on_refusal=lambda request, refusal: replace(refusal, headers=(), body=b"no"))
+    gate = Gate(on_refusal=lambda request, refusal: refusal._replace(headers=(), body=b"no"))
 
     assert gate.refusal_for(asgi("/me"), CallerDenied()) == Refusal(
         403, (("content-length", "2"),), b"no"

@@ -1,7 +1,6 @@
 """A refusal as data."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -50,7 +49,7 @@ def test_a_parameter_that_can_t_be_quoted_is_a_configuration_error(name, value):
 
 def test_an_app_s_refusal_is_sent_with_the_length_of_its_own_body():
     """What is natural to write, replacing the body only, would leave the old length."""
-    page = replace(REFUSAL, body=b"<h1>Who are you?</h1>")
+    page = REFUSAL._replace(body=b"<h1>Who are you?</h1>")
 
     headers = [value for name, value in sendable(page).headers if name == "content-length"]
 
@@ -68,16 +67,16 @@ def test_an_app_s_refusal_is_sent_with_names_in_lower_case():
     [
         None,
         REFUSAL.body,
-        replace(REFUSAL, status=200),
-        replace(REFUSAL, status=299),
-        replace(REFUSAL, status=600),
-        replace(REFUSAL, status="401"),
-        replace(REFUSAL, body="text"),
-        replace(REFUSAL, headers=(("location", "/\r\nset-cookie: a=b"),)),
-        replace(REFUSAL, headers=(("location", "/\x00"),)),
-        replace(REFUSAL, headers=(("location", "/\u20ac"),)),
-        replace(REFUSAL, headers=(("loc ation", "/"),)),
-        replace(REFUSAL, headers=(("", "/"),)),
+        REFUSAL._replace(status=200),
+        REFUSAL._replace(status=299),
+        REFUSAL._replace(status=600),
+        REFUSAL._replace(status="401"),
+        REFUSAL._replace(body="text"),
+        REFUSAL._replace(headers=(("location", "/\r\nset-cookie: a=b"),)),
+        REFUSAL._replace(headers=(("location", "/\x00"),)),
+        REFUSAL._replace(headers=(("location", "/\u20ac"),)),
+        REFUSAL._replace(headers=(("loc ation", "/"),)),
+        REFUSAL._replace(headers=(("", "/"),)),
     ],
 )
 def test_what_is_no_refusal_or_can_t_be_sent_is_not_sent(answer):
@@ -87,4 +86,4 @@ def test_what_is_no_refusal_or_can_t_be_sent_is_not_sent(answer):
 
 @pytest.mark.parametrize("status", [300, 401, 403, 404, 599])
 def test_any_status_that_is_no_success_will_do(status):
-    assert sendable(replace(REFUSAL, status=status)).status == status
+    assert sendable(REFUSAL._replace(status=status)).status == status

@@ -3,6 +3,8 @@
 It imports the standard library only.
 """
 
+from typing import TYPE_CHECKING
+
 from .bindings import Binding
 from .context import Hold, auth_metadata, current_credentials, current_hold
 from .credentials import Credential, Credentials
@@ -19,7 +21,6 @@ from .errors import (
     PassthroughAuthError,
 )
 from .exclusion import PathRule, PathRules
-from .executor import CallerThreadPoolExecutor
 from .extraction import (
     HeaderExtractor,
     extract_authorization_header,
@@ -36,6 +37,9 @@ from .refusal import Refusal
 from .request import AsgiRequest, Headers, Request, Transport, WsgiRequest
 from .snapshot import Snapshot, snapshot
 from .streaming import AsyncBodyInContext, BodyInContext, Runner
+
+if TYPE_CHECKING:
+    from .executor import CallerThreadPoolExecutor
 
 __all__ = [
     "OPTION_NAMES",
@@ -93,3 +97,12 @@ __all__ = [
     "requires_extra",
     "snapshot",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Imported when it is asked for (PEP 562): thread pools take as long as all the rest.
+    if name == "CallerThreadPoolExecutor":
+        from .executor import CallerThreadPoolExecutor
+
+        return CallerThreadPoolExecutor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from functools import cache
-from hashlib import blake2s
 from typing import TYPE_CHECKING, NoReturn, Self, cast, final
 
 if TYPE_CHECKING:
@@ -65,6 +64,9 @@ class Credential(_Secret):
 
         Salted afresh for each process, so that a log is no dictionary to look tokens up in.
         """
+        # Imported here: it loads OpenSSL, which no request needs.
+        from hashlib import blake2s
+
         value = self.value.encode("utf-8", "surrogatepass")
         return blake2s(value, digest_size=8, key=_salt(os.getpid())).hexdigest()
 

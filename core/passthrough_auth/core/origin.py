@@ -7,7 +7,6 @@ IDNA. None of that is read here: a URL that isn't plain has no origin.
 """
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -79,11 +78,16 @@ def origin_alone(text: str) -> Origin | None:
 
 def _spelled(host: str) -> str | None:
     """The one spelling of a lower-case host, or None if it is none."""
+    if host[0] == "[" or _NUMERIC.fullmatch(host):
+        return _spelled_address(host)
+    return host if len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None
+
+
+def _spelled_address(host: str) -> str | None:
+    # Imported here: most origins have names.
+    from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
     try:
-        if host[0] == "[":
-            return f"[{IPv6Address(host[1:-1])}]"
-        if _NUMERIC.fullmatch(host):
-            return str(IPv4Address(host))
+        return f"[{IPv6Address(host[1:-1])}]" if host[0] == "[" else str(IPv4Address(host))
     except AddressValueError:
         return None
-    return host if len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None

@@ -2,14 +2,13 @@
 
 import json
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import ConfigurationError
 from .extraction import is_token
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """An answer to give instead of running the handler. Holds nothing the client sent."""
 
     status: int

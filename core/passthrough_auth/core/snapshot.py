@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from inspect import iscoroutine
+from types import CoroutineType
 from typing import NamedTuple, NoReturn, ParamSpec, TypeVar, final
 
 from .bindings import Binding
@@ -193,7 +193,7 @@ class Snapshot:
         """
         with self.active():
             result = work(*args, **kwargs)
-        if iscoroutine(result):
+        if isinstance(result, CoroutineType):
             result.close()
             raise TypeError("run is for plain functions; for an async one, await arun(work, ...)")
         return result
