@@ -42,6 +42,7 @@ class Field:
 _ASGI_LAYERS = {
     "no-op": ASGI,
     "hand-written floor": ASGI,
+    "hand-written, checked": ASGI,
     OURS: ASGI,
     "starlette-context": ASGI,
     OURS_BOUND: WITH_FLYTE,
