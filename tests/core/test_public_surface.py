@@ -50,14 +50,31 @@ def test_core_lists_what_it_has():
     tree = ast.parse((CORE / "__init__.py").read_text(encoding="utf-8"))
     imported = {
         alias.asname or alias.name
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
         for alias in node.names
     }
 
     assert set(passthrough_auth.core.__all__) == imported
     assert all(hasattr(passthrough_auth.core, name) for name in passthrough_auth.core.__all__)
     assert not exported_twice_or_out_of_order(passthrough_auth.core.__all__)
+
+
+def test_core_has_nothing_else():
+    with pytest.raises(AttributeError, match="no attribute 'nothing_of_the_kind'"):
+        _ = passthrough_auth.core.nothing_of_the_kind
+
+
+def test_importing_core_brings_none_of_what_it_rarely_needs():
+    printed = python(
+        """
+        import sys, passthrough_auth.core
+        slow = {"concurrent.futures", "dataclasses", "inspect", "ipaddress"}
+        print(sorted(slow & set(sys.modules)))
+        """
+    )
+
+    assert printed.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", passthrough_auth.core.__all__)
