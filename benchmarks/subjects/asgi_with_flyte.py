@@ -3,6 +3,7 @@
 Ours then makes the SDK act as the caller, which is what the SDK's own does.
 """
 
+import logging
 from collections.abc import Mapping
 
 from flyte.app.extras import FastAPIPassthroughAuthMiddleware
@@ -21,4 +22,6 @@ LAYERS: Mapping[str, asgi.Layer] = {
 
 
 def subjects() -> dict[str, Batch]:
+    # That Flyte's own set-up was never called, which no request here needs.
+    logging.getLogger("passthrough_auth").setLevel(logging.CRITICAL)
     return asgi.subjects(LAYERS)
