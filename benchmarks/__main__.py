@@ -25,7 +25,7 @@ class Plan:
     requests: int
 
 
-FULL = Plan(Effort(6, 20, 0.02), Effort(3, 15, 0.05), throughput.Effort(12, 1.0), 15, 1_000_000)
+FULL = Plan(Effort(4, 15, 0.01), Effort(3, 10, 0.05), throughput.Effort(10, 1.0), 11, 1_000_000)
 SMOKE = Plan(Effort(1, 2, 0.0), Effort(1, 2, 0.0), throughput.Effort(2, 0.2), 1, 4000)
 
 PARTS: dict[str, Callable[[Plan], Report]] = {

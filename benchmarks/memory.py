@@ -56,7 +56,7 @@ def _peaks() -> Table:
 
 def _growth(requests: int) -> Report:
     rows, verdicts = [], []
-    for app in ("ASGI", "FastAPI", "Flask", "Django, WSGI"):
+    for app in ("ASGI", "Flask", "Django, WSGI"):
         found = _in_process(grow, MIXED, app, requests)
         # The first tenth fills pools and caches.
         resident = found.resident[-1] - found.resident[0]
