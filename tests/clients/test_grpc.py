@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import grpc
 import grpc.aio
+import grpc.experimental
 import pytest
 
 from passthrough_auth.clients.grpc import (
@@ -171,21 +172,71 @@ def test_no_insecure_channel_leaves_the_machine_whatever_is_permitted(make):
         make("10.0.0.7:50051", destinations=destinations)
 
 
+def composite(credentials):
+    return grpc.composite_channel_credentials(credentials, grpc.access_token_call_credentials("a"))
+
+
+PLAIN = grpc.experimental.insecure_channel_credentials()
+OF_OTHER_KINDS = {
+    "insecure": PLAIN,
+    "xds": grpc.xds_channel_credentials(PLAIN),
+    "local": grpc.local_channel_credentials(),
+    "composite": composite(grpc.local_channel_credentials()),
+    "composite-tls": composite(grpc.ssl_channel_credentials()),
+    "none": None,
+}
+
+
 @pytest.mark.parametrize("make", [secure_channel, aio_secure_channel])
-def test_credentials_that_do_not_encrypt_are_refused(make):
-    import grpc.experimental
-
-    plain = grpc.experimental.insecure_channel_credentials()
-    with pytest.raises(ConfigurationError, match="don't encrypt"):
-        make("a.example:443", plain, destinations=Destinations("https://a.example"))
+@pytest.mark.parametrize("credentials", OF_OTHER_KINDS.values(), ids=OF_OTHER_KINDS)
+def test_credentials_that_may_not_encrypt_are_refused(make, credentials):
+    with pytest.raises(ConfigurationError, match=r"Write grpc.ssl_channel_credentials\(\)"):
+        make("a.example:443", credentials, destinations=Destinations("https://a.example"))
 
 
-def test_a_proxy_from_the_environment_does_not_see_an_insecure_channel(world):
+def test_the_credentials_of_google_s_machines_are_accepted():
+    """ALTS encrypts as TLS does. It can be tried there only: here the channel is made, no more."""
+    destinations = Destinations("https://a.example")
+    secure_channel(
+        "a.example:443", grpc.alts_channel_credentials(), destinations=destinations
+    ).close()
+
+
+BY_ADDRESS = {
+    "GRPC_ADDRESS_HTTP_PROXY": "{proxy}",
+    "GRPC_ADDRESS_HTTP_PROXY_ENABLED_ADDRESSES": "127.0.0.0/8,::1",
+}
+FOR_ALL = dict.fromkeys(("HTTP_PROXY", "GRPC_PROXY"), "http://{proxy}")
+
+
+@pytest.mark.parametrize("variables", [FOR_ALL, BY_ADDRESS], ids=["for all", "by address"])
+def test_a_proxy_from_the_environment_does_not_see_an_insecure_channel(world, variables):
     with recording_proxy() as proxy:
+        address = urlsplit(proxy.url).netloc
+        named = {name: value.format(proxy=address) for name, value in variables.items()}
         with (
-            environment(HTTP_PROXY=proxy.url, GRPC_PROXY=proxy.url, NO_PROXY="", NO_GRPC_PROXY=""),
+            environment(**named, NO_PROXY="", NO_GRPC_PROXY=""),
             insecure_channel(
                 target_of(world, "plain"), destinations=world.destinations()
+            ) as channel,
+            as_alice(),
+        ):
+            assert seen(channel)["authorization"] == ALICE[1]
+
+        assert proxy.seen == []
+
+
+def test_a_proxy_among_the_options_does_not_see_an_insecure_channel(world):
+    with recording_proxy() as proxy:
+        options = [
+            ("grpc.enable_http_proxy", 1),
+            ("grpc.http_proxy", proxy.url),
+            ("grpc.address_http_proxy", urlsplit(proxy.url).netloc),
+            ("grpc.address_http_proxy_enabled_addresses", "127.0.0.0/8,::1"),
+        ]
+        with (
+            insecure_channel(
+                target_of(world, "plain"), destinations=world.destinations(), options=options
             ) as channel,
             as_alice(),
         ):
