@@ -19,8 +19,9 @@ def _options(world: World, base_url: str | None, proxy: str | None = None) -> di
         "verify": ssl.create_default_context(cafile=world.ca_file),
         "follow_redirects": True,
         "proxy": proxy,
-        # By default idle connections are closed while 64 threads are at work, now and then one that
-        # another thread was just given: "Bad file descriptor", with httpcore 1.0.9.
+        # With more than 20 connections open, idle ones are closed. One counts as idle until the
+        # thread that it was given to begins to use it, and may be closed under it: "Bad file
+        # descriptor", once in some thousand calls of 64 threads with httpcore 1.0.9.
         "limits": httpx2.Limits(max_keepalive_connections=100, keepalive_expiry=None),
     }
 
