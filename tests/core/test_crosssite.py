@@ -31,6 +31,14 @@ def test_a_websocket_handshake_counts_as_changing_state():
     assert is_state_changing(asgi(kind="websocket"))
 
 
+@pytest.mark.parametrize("upgrade", ["websocket", "WebSocket", "h2c, websocket"])
+@on_both_interfaces
+def test_a_get_that_asks_for_a_websocket_counts_as_well(make, upgrade):
+    """What a handshake is in WSGI, where extensions such as flask-sock take the connection over."""
+    assert is_state_changing(make(headers=[("Upgrade", upgrade)]))
+    assert not is_state_changing(make(headers=[("Upgrade", "h2c")]))
+
+
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 @on_both_interfaces
 def test_the_browser_s_word_that_it_is_the_app_s_own_page_is_taken(make, site):

@@ -96,6 +96,12 @@ def test_anything_else_is_malformed(value):
     [
         ('Digest username="a b", realm="c"', True),
         ("digest a", True),
+        ('Digest a=b , c = d,e="f, \\" g"', True),
+        ("Digest a=b, Bearer victim", False),
+        ("Digest a=b,Digest c=d", False),
+        ("Digest a=b,", False),
+        ("Digest a=b,,c=d", False),
+        ("Digest a=b c=d", False),
         ("Digest", False),
         ("Digest é", False),
         ("Bearer a, Bearer b", False),
@@ -157,6 +163,15 @@ def test_a_named_cookie_sent_twice_is_malformed_unless_both_are_equal(make):
     assert extract(make(headers=[("Cookie", "a=1; a=2; session=s")])) == ("cookie", "session=s")
 
 
+def test_a_named_cookie_joined_with_one_that_is_not_is_malformed():
+    """Several WSGI servers join two Cookie lines with a comma, which few cookies hold."""
+    extract = extract_cookies("session")
+
+    with pytest.raises(MalformedCredential, match="joined"):
+        extract(asgi(headers=[("Cookie", "session=s, tracking=other")]))
+    assert extract(asgi(headers=[("Cookie", "session=a,b")])) == ("cookie", "session=a,b")
+
+
 @pytest.mark.parametrize("names", [(), ("",), ("a b",), ("a=",), ("sé",), (7,), (["session"],)])
 def test_a_name_that_no_cookie_can_have_is_a_configuration_error(names):
     with pytest.raises(ConfigurationError, match="cookie"):
@@ -174,9 +189,21 @@ def test_a_custom_header_is_forwarded_under_its_lower_case_name(make):
     assert extract(make()) is None
 
 
-def test_a_custom_header_has_one_line():
+@on_both_interfaces
+def test_a_custom_header_has_one_line(make):
+    two = make(headers=[("x-token", "a"), ("x-token", "b")])
+
     with pytest.raises(MalformedCredential, match="more than once"):
-        extract_custom_header("x-token")(asgi(headers=[("x-token", "a"), ("x-token", "b")]))
+        extract_custom_header("x-token")(two)
+
+
+@on_both_interfaces
+def test_a_custom_header_has_commas_only_where_that_was_said(make):
+    request = make(headers=[("x-token", "a, b")])
+
+    with pytest.raises(MalformedCredential, match="more than once"):
+        extract_custom_header("x-token")(request)
+    assert extract_custom_header("x-token", commas=True)(request) == ("x-token", "a, b")
 
 
 @on_both_interfaces
@@ -255,6 +282,7 @@ def test_cookies_and_what_a_proxy_makes_of_them_are_ambient():
     assert is_ambient(extract_custom_header("cookie"))
     assert is_ambient(extract_custom_header("X-Forwarded-Access-Token"))
     assert is_ambient(extract_custom_header("x-amzn-oidc-data"))
+    assert is_ambient(extract_custom_header("Remote-User"))
 
 
 def test_what_only_a_program_sends_is_not():

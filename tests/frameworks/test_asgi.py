@@ -342,6 +342,7 @@ def test_background_tasks_run_for_the_caller():
         {"excluded_paths": "/health"},
         {"header_extractors": ["x-token"]},
         {"trusted_origins": ["ui.example"]},
+        {"allow_preflight": True},
     ],
 )
 def test_a_wrong_option_fails_when_the_app_starts(options):

@@ -183,6 +183,7 @@ WRONG = [
     ({"excluded_paths": "/health"}, r"write \{'/health'\}"),
     ({"header_extractors": ["no.such.function"]}, "dotted path"),
     (["excluded_paths"], r"settings\.PASSTHROUGH_AUTH is a dict"),
+    ({"allow_preflight": True}, "CORS middleware before this one"),
 ]
 
 

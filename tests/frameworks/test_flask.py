@@ -62,6 +62,15 @@ def test_one_extension_serves_the_apps_of_a_factory():
         assert app.test_client().get("/health").text == "public"
 
 
+def test_an_iterator_gives_its_options_to_each_app():
+    auth = PassthroughAuth(excluded_paths=iter(["/health"]))
+
+    for name in ("one", "two"):
+        app = Flask(name)
+        auth.init_app(app)
+        assert app.test_client().get("/health").status_code == 404
+
+
 def test_the_extension_is_registered_with_the_app():
     app = app_with()
 
@@ -184,6 +193,61 @@ def test_a_preflight_gets_through_to_the_app_s_cors_layer_where_allowed():
     allowed = app_with(allow_preflight=True).test_client()
     assert allowed.options("/me", headers=headers).status_code == 200
     assert allowed.options("/me").status_code == 401
+
+
+PREFLIGHT = {"Origin": "https://ui.example", "Access-Control-Request-Method": "PUT"}
+
+
+def test_no_view_runs_for_a_preflight():
+    """Many list OPTIONS for the sake of CORS; anybody can send what looks like a preflight."""
+    app, ran = app_with(allow_preflight=True), []
+    app.add_url_rule("/wipe", "wipe", lambda: ran.append("wipe") or "", methods=["GET", "OPTIONS"])
+    app.after_request(lambda response: response.headers.set("x-cors", "yes") or response)
+
+    answer = app.test_client().options("/wipe", headers=PREFLIGHT)
+
+    assert (answer.status_code, answer.headers["x-cors"], ran) == (200, "yes", [])
+    assert set(answer.allow) == {"GET", "HEAD", "OPTIONS"}
+    assert app.test_client().options("/nowhere", headers=PREFLIGHT).status_code == 200
+
+
+def test_a_view_that_says_it_answers_preflights_does():
+    """As those do that flask_cors.cross_origin decorates."""
+    app = app_with(allow_preflight=True)
+
+    def view():
+        return caller()
+
+    view.provide_automatic_options = False
+    view.required_methods = {"OPTIONS"}
+    app.add_url_rule("/decorated", "decorated", view)
+
+    assert app.test_client().options("/decorated", headers=PREFLIGHT).text == "preflight"
+
+
+def test_nothing_of_the_app_runs_before_the_gate_is_asked():
+    """URL preprocessors run before before-request functions: they'd tell strangers what exists."""
+    app, seen = app_with(), []
+    app.url_value_preprocessor(lambda endpoint, values: seen.append(caller()))
+
+    assert app.test_client().get("/me").status_code == 401
+    assert seen == []
+    app.test_client().get("/me", headers=HEADERS)
+    assert seen == ["Bearer alice"]
+
+
+@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-origin", 200)])
+def test_a_cross_site_websocket_handshake_is_refused(site, status):
+    """It comes as a GET, whose connection flask-sock and the like take over."""
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Cookie": "session=victim"}
+
+    app = app_with()
+    app.add_url_rule("/ws", "ws", caller, websocket=True)
+    client = app.test_client(use_cookies=False)
+
+    answer = client.get("/ws", headers={**headers, "Sec-Fetch-Site": site})
+
+    assert answer.status_code == status
 
 
 def test_every_function_of_the_app_runs_for_the_caller():

@@ -11,6 +11,7 @@ from passthrough_auth.core import (
     PolicyOptions,
     Refusal,
     Refused,
+    refuse_preflight_option,
 )
 
 __all__ = ["App", "Message", "PassthroughAuthMiddleware", "Receive", "Scope", "Send"]
@@ -43,6 +44,7 @@ class PassthroughAuthMiddleware:
         excluded_paths: Iterable[PathRule] | None = None,
         **options: Unpack[PolicyOptions],
     ) -> None:
+        refuse_preflight_option(options, "Add CORSMiddleware after this one, which puts it outside")
         self.app = app
         self.gate = Gate(
             header_extractors=header_extractors, excluded_paths=excluded_paths, **options

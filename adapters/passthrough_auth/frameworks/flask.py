@@ -1,6 +1,6 @@
 """The extension for Flask."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from contextvars import copy_context
 from typing import Any, TypeVar, Unpack, cast
@@ -8,9 +8,11 @@ from typing import Any, TypeVar, Unpack, cast
 from passthrough_auth.core import (
     BodyInContext,
     ConfigurationError,
+    Decision,
     Gate,
     GateOptions,
     Hold,
+    Public,
     Refusal,
     Refused,
     Runner,
@@ -64,7 +66,8 @@ class PassthroughAuth:
     """
 
     def __init__(self, app: Flask | None = None, **options: Unpack[GateOptions]) -> None:
-        self._options = options
+        # Each app that this protects is given them anew, which an iterator yields once.
+        self._options = cast("GateOptions", {name: _kept(each) for name, each in options.items()})
         if app is not None:
             self.init_app(app)
 
@@ -83,12 +86,20 @@ class _Protection:
     def __init__(self, app: Flask, gate: Gate) -> None:
         self.gate = gate
         self._app_name = app.name
+        self._view_functions = app.view_functions
         self._wsgi_app = cast("WsgiApp", app.wsgi_app)
-        self._handle_user_exception = app.handle_user_exception
-        app.wsgi_app = self._serve  # type: ignore[method-assign]  # Flask's way to add middleware
-        app.handle_user_exception = self._handle_exception  # type: ignore[method-assign]
-        # First in line, so that nothing else of the app runs for a refused request.
-        app.before_request_funcs.setdefault(None, []).insert(0, self._ask_gate)
+        # Flask 3.2 will hand its own context to each of these three, before their arguments.
+        self._preprocess_request: Callable[..., ResponseReturnValue | None] = app.preprocess_request
+        self._default_options_response: Callable[..., Response] = app.make_default_options_response
+        self._handle_user_exception: Callable[..., ResponseReturnValue | HTTPException] = (
+            app.handle_user_exception
+        )
+        # Flask's way to add middleware, which its types don't know; where it begins to run the
+        # app's functions, so that none runs before the gate; and where an error has ended them.
+        replaced = cast("Any", app)
+        replaced.wsgi_app = self._serve
+        replaced.preprocess_request = self._preprocess
+        replaced.handle_user_exception = self._handle_exception
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Run one request, from its first function to its last piece of body, in its own context.
@@ -109,7 +120,19 @@ class _Protection:
             return body
         return BodyInContext(body, served.run, served.close)
 
-    def _ask_gate(self) -> Response | None:
+    def _preprocess(self, *context: Any) -> ResponseReturnValue | None:
+        decision = self._decide()
+        if isinstance(decision, Refused):
+            return _response(decision.refusal)
+        if isinstance(decision, Public) and decision.absence == "preflight":
+            view = self._view_functions.get(request.endpoint or "")
+            # Many views list OPTIONS for the sake of CORS, and none may run without credentials.
+            # Those that say this one, as flask_cors.cross_origin does, answer preflights alone.
+            if getattr(view, "provide_automatic_options", None) is not False:
+                return self._default_options_response(*context)
+        return self._preprocess_request(*context)
+
+    def _decide(self) -> Decision:
         environ = request.environ
         served = environ.get(_SERVED)
         if not isinstance(served, _Served) or served.by is not self:
@@ -121,12 +144,12 @@ class _Protection:
         decision = self.gate.decide(FlaskRequest(environ))
         del environ  # a traceback with locals would show the headers in it
         served.settle(self.gate.hold(decision))
-        return _response(decision.refusal) if isinstance(decision, Refused) else None
+        return decision
 
-    def _handle_exception(self, e: Exception) -> ResponseReturnValue | HTTPException:
+    def _handle_exception(self, *context_and_error: Any) -> ResponseReturnValue | HTTPException:
         """The app's own error handlers come first; what they leave may be an upstream refusal."""
         try:
-            return self._handle_user_exception(e)
+            return self._handle_user_exception(*context_and_error)
         except Exception as unhandled:
             refusal = self.gate.refusal_for(FlaskRequest(request.environ), unhandled)
             if refusal is None:
@@ -201,6 +224,10 @@ def _response(refusal: Refusal) -> Response:
 def _is_file(body: object, environ: Environ) -> bool:
     wrapper = environ.get("wsgi.file_wrapper")
     return isinstance(wrapper, type) and isinstance(body, wrapper)
+
+
+def _kept(option: object) -> object:
+    return tuple(cast("Iterator[object]", option)) if isinstance(option, Iterator) else option
 
 
 def _options_in(config: Mapping[str, object]) -> GateOptions:

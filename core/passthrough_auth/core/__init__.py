@@ -31,7 +31,7 @@ from .extraction import (
 )
 from .extras import requires_extra
 from .gate import Admitted, Decision, Gate, GateOptions, OnRefusal, PolicyOptions, Public, Refused
-from .options import OPTION_NAMES, options_from
+from .options import OPTION_NAMES, options_from, refuse_preflight_option
 from .origin import Origin, origin_of
 from .refusal import Refusal
 from .request import AsgiRequest, Headers, Request, Transport, WsgiRequest
@@ -94,6 +94,7 @@ __all__ = [
     "header_extractor",
     "options_from",
     "origin_of",
+    "refuse_preflight_option",
     "requires_extra",
     "snapshot",
 ]

@@ -26,9 +26,14 @@ def check_trusted_origins(origins: Iterable[str]) -> frozenset[Origin]:
 def is_state_changing(request: Request) -> bool:
     """Whether another site could do harm by having this request sent with the user's cookies.
 
-    A WebSocket handshake always counts: its response can be read by the page that made it.
+    A WebSocket handshake always counts: its response can be read by the page that made it. WSGI
+    has no word for one, and servers let apps take over the connection of what looks like a GET.
     """
-    return request.transport == "websocket" or request.method not in _SAFE_METHODS
+    return (
+        request.method not in _SAFE_METHODS
+        or request.transport == "websocket"
+        or any("websocket" in line.lower() for line in request.lines("upgrade"))
+    )
 
 
 def is_cross_site(request: Request, trusted_origins: frozenset[Origin]) -> bool:

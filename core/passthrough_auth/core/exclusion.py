@@ -5,7 +5,7 @@ matches no rule at all, so its request needs credentials.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast, final
 
 from .errors import ConfigurationError
@@ -39,6 +39,10 @@ class PathRules:
     __slots__ = ("_deepest", "_exact", "_patterns", "_subtrees")
 
     def __init__(self, rules: Iterable[PathRule] = ()) -> None:
+        if isinstance(rules, Mapping):
+            raise ConfigurationError(
+                "excluded_paths takes a collection of paths, such as {'/health'}, not a mapping"
+            )
         if isinstance(rules, str | bytes) or not isinstance(rules, Iterable):
             raise ConfigurationError(
                 f"excluded_paths takes a collection of paths: write {{{rules!r}}}"
@@ -88,6 +92,11 @@ def _checked(rule: object) -> PathRule:
         pattern = cast("re.Pattern[str]", rule)
         if not isinstance(pattern.pattern, str):
             raise ConfigurationError(f"{rule!r} matches bytes; paths are text: compile a str")
+        if pattern.pattern[:1].isalnum():
+            raise ConfigurationError(
+                f"{rule!r} never matches: a pattern is held against the whole path, which begins "
+                "with a slash"
+            )
         return pattern
     if not isinstance(rule, str):
         raise ConfigurationError(

@@ -5,7 +5,6 @@ travel. They judge by the name it will travel under, so an app's own extractor i
 grammar as the built-in ones.
 """
 
-import inspect
 import re
 from collections.abc import Callable
 from types import FunctionType
@@ -33,6 +32,11 @@ _VISIBLE_CHARACTERS = bytes(range(0x21, 0x7F))
 _VISIBLE_AND_SPACE = _alphabet(b" " + _VISIBLE_CHARACTERS)
 _VISIBLE_BUT_COMMA = _alphabet(_VISIBLE_CHARACTERS.replace(b",", b""))
 _TOKEN = _alphabet(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+# Several WSGI servers join the lines of a Cookie header with a comma, like those of any other.
+_JOINED_COOKIE = re.compile(r",[ \t]*[^=; \t,]+=")
+_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
+_AUTH_PARAM = rf"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*(?:[!#-+\--~]+|{_QUOTED})"
+_AUTH_PARAMS = re.compile(rf"{_AUTH_PARAM}(?:[ \t]*,[ \t]*{_AUTH_PARAM})*")
 _COOKIE_PAIR = re.compile(r"(?:\A|;)[ \t]*[^=; \t][^=;]*=")
 
 # Hop-by-hop (RFC 9110 section 7.6.1), framing and routing fields: forwarding one of these would
@@ -67,22 +71,27 @@ _NOT_FORWARDABLE = frozenset(
     }
 )
 
-# Headers that an authenticating proxy sets from its own session cookie. A browser attaches that
-# cookie by itself, so such a header proves no more than a cookie does.
-_FROM_A_PROXY_SESSION = frozenset(
-    {
-        "cf-access-jwt-assertion",
-        "x-amzn-oidc-accesstoken",
-        "x-amzn-oidc-data",
-        "x-amzn-oidc-identity",
-        "x-auth-request-access-token",
-        "x-forwarded-access-token",
-        "x-forwarded-id-token",
-        "x-goog-iap-jwt-assertion",
-        "x-ms-token-aad-access-token",
-        "x-ms-token-aad-id-token",
-        "x-pomerium-jwt-assertion",
-    }
+# Headers that an authenticating proxy sets from its own session cookie, by how their names begin. A
+# browser attaches that cookie by itself, so such a header proves no more than a cookie does.
+_FROM_A_PROXY_SESSION = (
+    "cf-access-",
+    "remote-",
+    "x-amzn-oidc-",
+    "x-auth-request-",
+    "x-authentik-",
+    "x-forwarded-access-token",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-id-token",
+    "x-forwarded-preferred-username",
+    "x-forwarded-user",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-pomerium-",
+    "x-remote-",
+    "x-vouch-",
 )
 
 # Schemes a browser answers by itself once its user has logged in to the origin (RFC 7617,
@@ -171,16 +180,26 @@ def extract_cookies(*names: str) -> HeaderExtractor:
     def extract_named_cookies(request: Request) -> tuple[str, str] | None:
         found: dict[str, str] = {}
         for name, value in cookie_pairs(cookie_text(request)):
-            if name in wanted and found.setdefault(name, value) != value:
+            if name not in wanted:
+                continue
+            if found.setdefault(name, value) != value:
                 raise MalformedCredential(f"the cookie {name!r} was sent twice with two values")
+            if _JOINED_COOKIE.search(value):
+                raise MalformedCredential(f"the cookie {name!r} was joined with another")
         picked = [f"{name}={found[name]}" for name in wanted if name in found]
         return ("cookie", "; ".join(picked)) if picked else None
 
     return extract_named_cookies
 
 
-def extract_custom_header(header_name: str, *, ambient: bool | None = None) -> HeaderExtractor:
+def extract_custom_header(
+    header_name: str, *, ambient: bool | None = None, commas: bool = False
+) -> HeaderExtractor:
     """Make an extractor that forwards one header under its own name.
+
+    One that was sent twice is malformed. Many servers join its lines with a comma before the app
+    sees them, so a value with a comma is malformed as well; `commas` says that this header's own
+    values hold some.
 
     `ambient` says whether a browser can be made to send it by another site. By default that is
     so only for headers known to be set by a proxy from its session cookie, such as
@@ -195,12 +214,14 @@ def extract_custom_header(header_name: str, *, ambient: bool | None = None) -> H
     if name == "cookie":
         return extract_cookie_header
 
-    @_built_in(ambient=name in _FROM_A_PROXY_SESSION if ambient is None else ambient)
+    @_built_in(ambient=name.startswith(_FROM_A_PROXY_SESSION) if ambient is None else ambient)
     def extract_named_header(request: Request) -> tuple[str, str] | None:
         lines = request.lines(name)
-        if len(lines) > 1 and name != "authorization":
+        if not lines:
+            return None
+        if name != "authorization" and (len(lines) > 1 or ("," in lines[0] and not commas)):
             raise MalformedCredential(f"the header {name!r} was sent more than once")
-        return (name, ",".join(lines)) if lines else None
+        return name, ",".join(lines)
 
     return extract_named_header
 
@@ -232,6 +253,9 @@ def check_extractor(extractor: object) -> HeaderExtractor:
 
 def is_async(function: object) -> bool:
     """Whether calling it gives something to be awaited or iterated asynchronously."""
+    # Imported here: it takes longer than all of core, and is for functions of an app's own.
+    import inspect
+
     call = getattr(function, "__call__", None)  # noqa: B004 - an async __call__ is async too
     return any(
         inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
@@ -259,8 +283,9 @@ def check_name(name: object) -> str | None:
 def check_value(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) -> str | None:
     """The value to forward under that name, trimmed; None if it is malformed.
 
-    `comma_schemes` are the lower-case Authorization schemes whose credentials may hold commas and
-    spaces.
+    `comma_schemes` are the lower-case Authorization schemes whose credentials are lists of
+    parameters (RFC 9110 section 11.4). Of two joined with a comma, the second begins with a scheme,
+    which is no parameter.
     """
     value = value.strip(" \t")
     if name == "cookie":
@@ -280,9 +305,10 @@ def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
     scheme, _, rest = value.partition(" ")
     if not _consists_of(scheme, _TOKEN):
         return False
-    if comma_schemes and scheme.lower() in comma_schemes:
-        return _consists_of(rest.lstrip(" "), _VISIBLE_AND_SPACE)
-    return _consists_of(rest.lstrip(" "), _VISIBLE_BUT_COMMA)
+    rest = rest.lstrip(" ")
+    if comma_schemes and scheme.lower() in comma_schemes and _AUTH_PARAMS.fullmatch(rest):
+        return True
+    return _consists_of(rest, _VISIBLE_BUT_COMMA)
 
 
 def is_token(text: str) -> bool:

@@ -31,6 +31,18 @@ def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
     return cast("GateOptions", options)
 
 
+def refuse_preflight_option(options: Mapping[str, object], instead: str) -> None:
+    """For frameworks whose CORS layer can stand in front: it answers preflights, so none pass.
+
+    A preflight has no credentials, anybody can send one, and many handlers run for OPTIONS too.
+    """
+    if options.get("allow_preflight"):
+        raise ConfigurationError(
+            f"allow_preflight would let handlers run without credentials here. {instead}, so that "
+            "it answers preflights itself, and leave allow_preflight out"
+        )
+
+
 def _suggestion(name: object) -> str:
     import difflib
 

@@ -149,11 +149,7 @@ class AsgiRequest(Request):
     def path(self) -> str | None:
         path: str = self.scope["path"]
         root: str = self.scope.get("root_path", "")
-        if root and path.startswith(root):
-            within = path[len(root) :]
-            if not within or within[0] == "/":
-                return within
-        return path
+        return _within(path, root) if root else path
 
     @property
     def native(self) -> Any:
@@ -168,6 +164,20 @@ class AsgiRequest(Request):
 
     def names(self) -> Iterable[str]:
         return [name.decode("latin-1") for name in self._by_name]
+
+
+def _within(path: str, root: str) -> str | None:
+    """The path below where an ASGI application is mounted; None where routers would not agree.
+
+    A root that the path doesn't begin with was taken off by whoever mounted it. One that stands
+    elsewhere in the path is taken off there by some routers (Litestar's), one with a slash at its
+    end in the middle of a segment (Channels'); and daphne lets clients choose it by a header.
+    """
+    if path.startswith(root) and root[0] == "/" and root[-1] != "/":
+        within = path[len(root) :]
+        if not within or within[0] == "/":
+            return within
+    return None if root in path else path
 
 
 _UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from passthrough_auth.core import ConfigurationError, Gate, options_from
+from passthrough_auth.core import ConfigurationError, Gate, options_from, refuse_preflight_option
 
 SETTING = "PASSTHROUGH_AUTH"
 
@@ -16,6 +16,8 @@ def gate_from_settings() -> Gate:
     """The gate that the project's settings describe. Raises `DjangoConfigurationError`."""
     given = getattr(settings, SETTING, {})
     try:
-        return Gate(**options_from(given, source=f"settings.{SETTING}"))
+        options = options_from(given, source=f"settings.{SETTING}")
+        refuse_preflight_option(options, "List the CORS middleware before this one in MIDDLEWARE")
+        return Gate(**options)
     except ConfigurationError as error:
         raise DjangoConfigurationError(str(error)) from error

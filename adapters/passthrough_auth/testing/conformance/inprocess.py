@@ -177,10 +177,12 @@ def _lines(call: Call) -> HeaderLines:
     return lines
 
 
-def _joined(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _joined(
+    lines: Iterable[tuple[bytes, bytes]], cookies: bytes = b"; "
+) -> list[tuple[bytes, bytes]]:
     joined: dict[bytes, bytes] = {}
     for name, value in lines:
-        between = b"; " if name == b"cookie" else b","
+        between = cookies if name == b"cookie" else b","
         joined[name] = joined[name] + between + value if name in joined else value
     return list(joined.items())
 
@@ -287,7 +289,8 @@ def _environ(call: Call, target: bytes) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     stripped = [(name.lower(), value.strip(b" \t")) for name, value in _lines(call)]
-    for name, value in _joined(stripped):
+    # Most servers make no difference between Cookie and other headers here.
+    for name, value in _joined(stripped, cookies=b","):
         # Servers drop names with an underscore, which an environ couldn't tell from dashes.
         if b"_" not in name:
             key = name.decode("latin-1").upper().replace("-", "_")

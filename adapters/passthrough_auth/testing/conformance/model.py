@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-Feature = Literal["websocket", "async", "sync-stream", "async-stream", "background"]
+Feature = Literal[
+    "allow-preflight", "async", "async-stream", "background", "sync-stream", "websocket"
+]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 
 

@@ -127,7 +127,7 @@ def _background(key: str) -> Response:
     return response
 
 
-_FEATURES: frozenset[Feature] = frozenset({"sync-stream", "background"})
+_FEATURES: frozenset[Feature] = frozenset({"allow-preflight", "background", "sync-stream"})
 
 COLUMNS = (
     Column("Flask, sync views", "wsgi", lambda options: _build(options, _sync), _FEATURES),
