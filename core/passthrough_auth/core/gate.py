@@ -82,8 +82,9 @@ class Gate:
         excluded_paths: the public paths, as `PathRules` takes them.
         trusted_origins: other origins whose pages may act as a user whose browser attached the
             credentials by itself, such as `https://admin.example.com`.
-        allow_preflight: let CORS preflights through without credentials. For frameworks where
-            this runs before the CORS layer whatever the order (Flask).
+        allow_preflight: let CORS preflights through without credentials, to the framework's own
+            answer. For those where this runs before the CORS layer whatever the order (Flask); the
+            adapters of others refuse it.
         comma_schemes: Authorization schemes whose credentials hold commas and are wanted all the
             same, such as `Digest`.
         realm: sent in WWW-Authenticate (RFC 9110 section 11.5).
