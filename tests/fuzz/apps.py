@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from tests.fuzz.model import Expected
-from tests.fuzz.policies import POLICIES, options_of
+from tests.fuzz.policies import POLICIES, options_of, without_preflights
 from tests.fuzz.sent import Sent
 
 from passthrough_auth.core import NoCaller, current_credentials, current_hold
@@ -69,7 +69,8 @@ async def _whoami(scope: Any, receive: Any, send: Any) -> None:
 def starlette_app(policy: int) -> Any:
     """Starlette, with one handler for every path: a route matches no path with a line break."""
     app = Starlette()
-    app.add_middleware(PassthroughAuthMiddleware, **options_of(POLICIES[policy]))
+    options = options_of(without_preflights(POLICIES[policy]))
+    app.add_middleware(PassthroughAuthMiddleware, **options)
     app.router.default = _whoami
     return app
 
@@ -78,7 +79,8 @@ def starlette_app(policy: int) -> Any:
 def fastapi_app(policy: int) -> Any:
     """FastAPI, likewise."""
     app = FastAPI(openapi_url=None)
-    app.add_middleware(FastAPIPassthroughAuthMiddleware, **options_of(POLICIES[policy]))
+    options = options_of(without_preflights(POLICIES[policy]))
+    app.add_middleware(FastAPIPassthroughAuthMiddleware, **options)
     app.router.default = _whoami
     return app
 
@@ -134,7 +136,7 @@ def _django(policy: int, handler: Callable[[], Any]) -> Any:
         "passthrough_auth.frameworks.django.PassthroughAuthMiddleware",
         f"{__name__}.routed",
     ]
-    options = options_of(POLICIES[policy])
+    options = options_of(without_preflights(POLICIES[policy]))
     # The handler reads its settings while it is made, so each may have its own.
     with override_settings(PASSTHROUGH_AUTH=options, MIDDLEWARE=middleware):
         return handler()

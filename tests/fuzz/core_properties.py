@@ -163,7 +163,7 @@ def the_gate_decides_what_the_semantics_say(choices: Choices) -> None:
 def what_a_browser_attached_is_refused_across_sites(choices: Choices) -> None:
     """With nothing but a cookie: what Sec-Fetch-Site, Origin and Host make of the request."""
     own = (("cookie", f"session={SECRET}"),)
-    names = ("origin", "host", "sec-fetch-site")
+    names = ("origin", "host", "sec-fetch-site", "upgrade")
     origin = choices.pick(ORIGINS)
     lines = (("origin", origin), ("host", origin.partition("://")[2])) if choices.flag() else ()
     sent = Sent(
@@ -182,8 +182,6 @@ def what_a_browser_attached_is_refused_across_sites(choices: Choices) -> None:
 def both_interfaces_come_to_one_decision(choices: Choices) -> None:
     """A server that joins header lines, or decodes paths, makes no difference to who may pass."""
     sent = any_sent(choices, websockets=False)
-    if sent.repeats_a_custom_header():
-        return
     gate = choices.pick(GATES)
 
     asgi = gate.decide(AsgiRequest(sent.scope()))
@@ -196,12 +194,15 @@ def an_ambiguous_path_is_never_public(choices: Choices) -> None:
     """Whatever text an ASGI server takes for a path, and wherever the app is mounted."""
     path = choices.text(PATH_WORDS, 6, HIGHEST_CHARACTER)
     root = choices.text(PATH_WORDS, 3, HIGHEST_CHARACTER)
-    scope = {"type": "http", "method": "GET", "path": root + path, "root_path": root, "headers": []}
-    within = path if not path or path.startswith("/") else root + path
+    # Most servers leave the root in the path; some that mount an app have taken it off.
+    path = choices.pick((root + path, path))
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": root, "headers": []}
+    within = model.within(path, root)
+    expected = within is not None and model.is_canonical(within)
 
     decision = GATES[-1].decide(AsgiRequest(scope))
 
-    assert isinstance(decision, Public) is model.is_canonical(within), (root, path)
+    assert isinstance(decision, Public) is expected, (root, path)
 
 
 def headers_read_the_same_on_both_interfaces(choices: Choices) -> None:
@@ -257,7 +258,7 @@ def whatever_an_extractor_does_nobody_else_passes(choices: Choices) -> None:
             assert _may_travel(name), name
             assert model.valid(name, value) == value, repr(value)
     else:
-        assert outcome(decision).outcome in ("missing", "malformed"), decision
+        assert outcome(decision).outcome in _STATUSES, decision
 
 
 def _any_answer(choices: Choices) -> Callable[[], Any]:

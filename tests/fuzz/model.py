@@ -25,6 +25,17 @@ def is_canonical(path: str) -> bool:
     return "" not in segments[:-1] and not {".", ".."} & set(segments)
 
 
+def within(path: str, root: str) -> str | None:
+    """The path below a mount; None where it isn't certain what the mount leaves of it."""
+    if not root:
+        return path
+    below = path.removeprefix(root)
+    plain = root.startswith("/") and not root.endswith("/")
+    if path.startswith(root) and plain and (not below or below.startswith("/")):
+        return below
+    return None if root in path else path
+
+
 def names(rule: "str | re.Pattern[str]", path: str) -> bool:
     """Whether a rule names a path."""
     if isinstance(rule, re.Pattern):
@@ -35,7 +46,8 @@ def names(rule: "str | re.Pattern[str]", path: str) -> bool:
 def is_rule(rule: "str | re.Pattern[str]") -> bool:
     """Whether a rule can be right at all."""
     if isinstance(rule, re.Pattern):
-        return True
+        # One that begins with a letter can't match a whole path.
+        return not rule.pattern[:1].isalnum()
     literal = rule[:-1] if rule.endswith("/*") else rule
     return "*" not in literal and is_canonical(literal)
 
@@ -67,15 +79,12 @@ def valid(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) ->
         value = value[1:]
     while value[-1:] in (" ", "\t") and value:
         value = value[:-1]
-    if not is_visible(value):
-        return None
     if name == "cookie":
-        return value if cookies_in(value) else None
+        return value if is_visible(value) and cookies_in(value) else None
     if len(value) > LONGEST:
         return None
-    if name == "authorization" and not _is_authorization(value, comma_schemes):
-        return None
-    return value
+    fits = _is_authorization(value, comma_schemes) if name == "authorization" else is_visible(value)
+    return value if fits else None
 
 
 def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
@@ -85,9 +94,35 @@ def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
     scheme, rest = value[:end], value[end:]
     if not scheme or not rest.startswith(" ") or not rest.strip(" "):
         return False
-    if scheme.lower() in comma_schemes:
+    if scheme.lower() in comma_schemes and _are_parameters(rest.lstrip(" ")):
         return True
-    return "," not in rest and " " not in rest.lstrip(" ")
+    return is_visible(rest) and "," not in rest and " " not in rest.lstrip(" ")
+
+
+def _are_parameters(text: str) -> bool:
+    """Whether it is `name=value, name="value"` (RFC 9110 section 11.2), one after the other."""
+    parts, quoted, escaped = [""], False, False
+    for character in text:
+        if character == "," and not quoted:
+            parts.append("")
+            continue
+        parts[-1] += character
+        if character == '"' and not escaped:
+            quoted = not quoted
+        escaped = quoted and character == "\\" and not escaped
+    return text.strip(" \t") == text and all(map(_is_parameter, parts))
+
+
+def _is_parameter(text: str) -> bool:
+    name, equals, value = text.strip(" \t").partition("=")
+    name, value = name.rstrip(" \t"), value.lstrip(" \t")
+    if not equals or not name or any(each not in TOKEN for each in name):
+        return False
+    if value.startswith('"'):
+        inner = re.sub(r"\\[ -~]", "", value[1:-1])
+        closed = len(value) > 1 and value.endswith('"') and '"' not in inner and "\\" not in inner
+        return closed and all(" " <= each <= "~" for each in inner)
+    return is_visible(value) and " " not in value and '"' not in value
 
 
 def cookies_in(text: str) -> list[tuple[str, str]]:
@@ -190,17 +225,27 @@ def _read(reads: Reads, seen: Seen) -> str | None:
     if reads.header == "cookie":
         text = "; ".join(lines)
         return _pick(reads.cookies, text) if reads.cookies else text or None
-    return lines[0] if len(lines) == 1 else MALFORMED
+    # A comma may be where a server has joined two lines.
+    return lines[0] if len(lines) == 1 and "," not in lines[0] else MALFORMED
 
 
 def _pick(wanted: tuple[str, ...], text: str) -> str | None:
     picked: list[str] = []
     for name in wanted:
         values = {value for own, value in cookies_in(text) if own == name}
-        if len(values) > 1:
+        if len(values) > 1 or any(map(_holds_another, values)):
             return MALFORMED
         picked += [f"{name}={value}" for value in values]
     return "; ".join(picked) or None
+
+
+def _holds_another(value: str) -> bool:
+    """Whether a server may have joined two Cookie lines with a comma: `a=1,b=2`."""
+    for part in value.split(",")[1:]:
+        name, equals, _ = part.lstrip(" \t").partition("=")
+        if equals and name and " " not in name and "\t" not in name:
+            return True
+    return False
 
 
 def is_ambient(name: str, value: str) -> bool:
@@ -217,7 +262,12 @@ def is_preflight(seen: Seen) -> bool:
 
 
 def changes_state(seen: Seen) -> bool:
-    """Whether the method is unsafe (RFC 9110 section 9.2.1), or it is a WebSocket handshake."""
+    """Whether the method is unsafe (RFC 9110 section 9.2.1), or it is a WebSocket handshake.
+
+    Also one that came by an interface which knows none, and is told by its Upgrade header.
+    """
+    if any("websocket" in line.lower() for line in seen.of("upgrade")):
+        return True
     return seen.websocket or seen.method not in ("GET", "HEAD", "OPTIONS", "TRACE")
 
 

@@ -1,6 +1,7 @@
 """Some configurations of a gate, as the model knows them and as the package does."""
 
 import re
+from dataclasses import replace
 
 from tests.fuzz.model import Policy, Reads
 
@@ -34,8 +35,18 @@ POLICIES = (
         ),
         comma_schemes=frozenset({"digest"}),
     ),
+    Policy(
+        reads=(Reads("authorization"), Reads("cookie", ("session",)), Reads("x-token")),
+        rules=("/health", "/items/*"),
+        trusted_origins=frozenset({"https://admin.example:443"}),
+    ),
     Policy(rules=("/*", re.compile(".*", re.DOTALL)), trusted_origins=frozenset({"http://[::1]"})),
 )
+
+
+def without_preflights(policy: Policy) -> Policy:
+    """The same for a framework whose CORS layer stands in front, and which refuses that option."""
+    return replace(policy, allow_preflight=False)
 
 
 def options_of(policy: Policy) -> GateOptions:

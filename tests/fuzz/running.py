@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,3 +33,9 @@ def is_refuted(holds: Property, inputs: int) -> bool:
         except Exception:  # noqa: BLE001 - an unexpected one refutes it as well
             return True
     return False
+
+
+def is_documented(holds: Property) -> bool:
+    """Whether the documentation has it in its table."""
+    page = Path(__file__).parents[2] / "docs" / "fuzzing.md"
+    return f"| {holds.__name__.replace('_', ' ')} |" in page.read_text(encoding="utf-8")

@@ -21,12 +21,12 @@ PATH_WORDS = (
 NAME_WORDS = (
     *("authorization", "cookie", "x-token", "x-forwarded-access-token", "origin", "host"),
     *("sec-fetch-site", "access-control-request-method", "x_token", "proxy-authorization"),
-    *("accept", "x-other", "transfer"),
+    *("accept", "x-other", "transfer", "upgrade"),
 )
 VALUE_WORDS = (
     *("Bearer", " ", SECRET, "Basic", "Digest", "negotiate", ",", "a", "=", ";", "; ", "\t", '"'),
     *("session=", "csrf=", "other=", f"session={SECRET}", "Bearer a", "\x00", "\r\n", "é", "\x7f"),
-    *("$Version=1", "x" * 8170, "x" * 21),
+    *("$Version=1", "x" * 8170, "x" * 21, "Digest a=b", ', c="d', "\\", ", session=", ",x=y"),
 )
 SITE_WORDS = ("same-origin", "none", "cross-site", "same-site", " ", ",", "", "Same-Origin")
 ORIGIN_WORDS = (
@@ -52,6 +52,7 @@ VALUES = {
     "host": HOST_WORDS,
     "sec-fetch-site": SITE_WORDS,
     "access-control-request-method": ("POST", "GET", ""),
+    "upgrade": ("websocket", "WebSocket", "h2c", ", ", "web"),
 }
 METHODS = ("GET", "POST", "OPTIONS", "HEAD", "PUT", "TRACE", "get", "post", "options", "PURGE")
 ROOTS = ("", "/app", "/app/v1")
@@ -117,14 +118,6 @@ class Sent:
         except UnicodeDecodeError:
             path = None
         return Seen(self.method, path, tuple(self._joined()))
-
-    def repeats_a_custom_header(self) -> bool:
-        """Whether servers that join lines and others that don't show a different request.
-
-        For Authorization and Cookie the semantics make one of both; a custom header is one line.
-        """
-        names = [name for name, _ in self.lines if name.startswith("x-")]
-        return len(names) > len(set(names))
 
     def _joined(self) -> Iterator[tuple[str, str]]:
         for name in dict.fromkeys(name for name, _ in self.lines):

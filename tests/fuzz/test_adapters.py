@@ -4,7 +4,7 @@ import pytest
 from flask import Response
 from tests.fuzz import adapter_properties as properties
 from tests.fuzz.apps import close
-from tests.fuzz.running import check, is_refuted
+from tests.fuzz.running import check, is_documented, is_refuted
 
 from passthrough_auth.core import context
 from passthrough_auth.frameworks import asgi, fastapi, flask
@@ -112,3 +112,8 @@ def test_it_finds_a_fault(holds, place, name, fault, monkeypatch):
 
 def test_each_property_finds_some():
     assert set(FAULTS) == set(properties.PROPERTIES)
+
+
+@each_property
+def test_it_is_documented(holds):
+    assert is_documented(holds)

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.fuzz import core_properties as properties
-from tests.fuzz.running import check, is_refuted
+from tests.fuzz.running import check, is_documented, is_refuted
 from tests.fuzz.sent import Sent
 
 from passthrough_auth.core import (
@@ -206,3 +206,8 @@ def test_it_finds_a_fault(holds, place, name, fault, monkeypatch):
 
 def test_each_property_finds_some():
     assert set(FAULTS) == set(properties.PROPERTIES)
+
+
+@each_property
+def test_it_is_documented(holds):
+    assert is_documented(holds)

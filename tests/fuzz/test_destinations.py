@@ -4,7 +4,7 @@ import re
 
 import pytest
 from tests.fuzz import destination_properties as properties
-from tests.fuzz.running import check, is_refuted
+from tests.fuzz.running import check, is_documented, is_refuted
 
 from passthrough_auth.core import Destinations, destinations, origin
 
@@ -141,3 +141,8 @@ def test_it_finds_a_fault(holds, place, name, fault, monkeypatch):
 
 def test_each_property_finds_some():
     assert set(FAULTS) == set(properties.PROPERTIES)
+
+
+@each_property
+def test_it_is_documented(holds):
+    assert is_documented(holds)
