@@ -3,6 +3,7 @@
 import pytest
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPDigestAuth
+from requests.cookies import cookiejar_from_dict
 from urllib3.util import Retry
 
 from passthrough_auth.clients.requests import CallerSession
@@ -80,6 +81,18 @@ def test_an_own_basic_authentication_is_not_overwritten(session, world):
 def test_a_cookie_cannot_be_put_on_the_session(session):
     with pytest.raises(ConfigurationError, match="keeps no cookies"):
         session.cookies.set("session", "planted-value")
+
+
+def test_another_jar_cannot_be_put_on_the_session(session, world):
+    """One caller's cookies would go with another's call, the app's own in place of a caller's."""
+    for jar in ({}, {"app": "own"}, cookiejar_from_dict({})):
+        with pytest.raises(ConfigurationError, match="can't be given any"):
+            session.cookies = jar
+
+    with as_alice():
+        for _ in range(2):
+            response = session.get(world.url("named"))
+    assert "cookie" not in response.json()["headers"]
 
 
 def test_a_cookie_given_with_a_request_is_sent(session, world):

@@ -2,7 +2,7 @@
 
 from http.client import HTTPResponse
 from http.cookiejar import Cookie, CookieJar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request
 
 from passthrough_auth.core import ConfigurationError
@@ -19,3 +19,21 @@ class NoCookies(CookieJar):
             f"A client shared by many callers keeps no cookies, so {cookie.name!r} can't be set on "
             "it. Send a cookie of the app's own with the request: headers={'Cookie': ...}"
         )
+
+
+class OneJar:
+    """A client whose cookie jar, once it has one, is replaced by none but an empty one for good.
+
+    Raises `ConfigurationError` for any other: the cookies that one caller was given would travel
+    with the next, and the app's own in place of a caller's.
+    """
+
+    if not TYPE_CHECKING:  # to type checkers, it would permit to set any name at all
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "cookies" and hasattr(self, name) and not isinstance(value, NoCookies):
+                raise ConfigurationError(
+                    "A client shared by many callers keeps no cookies, so it can't be given any. "
+                    "Send a cookie of the app's own with the request: headers={'Cookie': ...}"
+                )
+            super().__setattr__(name, value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from passthrough_auth.core import Destinations, Trail, requires_extra
 
-from ._cookies import NoCookies
+from ._cookies import NoCookies, OneJar
 
 with requires_extra("requests"):
     import requests
@@ -20,7 +20,7 @@ with requires_extra("requests"):
 _CALL = "passthrough_auth_call"
 
 
-class CallerSession(requests.Session):
+class CallerSession(OneJar, requests.Session):
     """A session that acts as the caller of whichever request is being served.
 
     Make one and share it, also between threads. It keeps no cookies and takes neither proxies nor
