@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+from functools import partial
 
 import httpx
 import httpx2
@@ -10,8 +11,15 @@ import pytest
 
 from passthrough_auth.clients import httpx as our_httpx
 from passthrough_auth.clients import httpx2 as our_httpx2
-from passthrough_auth.core import ConfigurationError, Destinations, auth_metadata
+from passthrough_auth.clients._cookies import NoCookies
+from passthrough_auth.core import (
+    ConfigurationError,
+    DestinationNotAllowed,
+    Destinations,
+    auth_metadata,
+)
 from passthrough_auth.testing.clients import Bench, cases_for, driver
+from passthrough_auth.testing.clients.proxy import recording_proxy
 
 DRIVERS = [driver(name) for name in ("httpx", "httpx-async", "httpx2", "httpx2-async")]
 
@@ -62,6 +70,86 @@ def test_an_option_that_leads_around_the_boundary_is_refused(library, ours, opti
 
 
 @BOTH
+@pytest.mark.parametrize("option", [{"verify": False}, {"proxy": "http://p:1"}, {"retries": 2}])
+def test_an_option_of_the_transports_is_refused_beside_one(library, ours, option):
+    """It would be dropped without a word."""
+    destinations = Destinations("https://a.example")
+    transport = library.MockTransport(lambda _request: library.Response(200))
+    (name,) = option
+
+    for make in (ours.caller_client, ours.async_caller_client):
+        with pytest.raises(ConfigurationError, match=f"{name}= can't be given beside transport="):
+            make(destinations, transport=transport, **option)
+
+
+@BOTH
+def test_whether_it_is_proxied_is_said_of_a_transport(library, ours):
+    destinations = Destinations("https://a.example")
+    for make in (
+        ours.caller_client,
+        ours.async_caller_client,
+        ours.CallerTransport,
+        ours.AsyncCallerTransport,
+    ):
+        with pytest.raises(ConfigurationError, match="said of a transport of your own"):
+            make(destinations, proxied=False)
+        with pytest.raises(ConfigurationError, match="True or False, not 'no'"):
+            make(destinations, transport=library.MockTransport(lambda _request: None), proxied="no")
+
+
+def called(library, ours, how, world, url, *, proxy=None, **said):
+    """The response for a client with a transport of the app's own, called as Alice."""
+    if not how.endswith("async"):
+        inner = library.HTTPTransport(verify=world.verify(), proxy=proxy)
+        if how == "client":
+            made = ours.caller_client(world.destinations(), transport=inner, **said)
+        else:
+            made = library.Client(
+                transport=ours.CallerTransport(world.destinations(), inner, **said)
+            )
+        with made as client, as_alice():
+            return client.get(url)
+
+    async def call():
+        inner = library.AsyncHTTPTransport(verify=world.verify(), proxy=proxy)
+        if how == "client-async":
+            made = ours.async_caller_client(world.destinations(), transport=inner, **said)
+        else:
+            carrying = ours.AsyncCallerTransport(world.destinations(), inner, **said)
+            made = library.AsyncClient(transport=carrying)
+        async with made as client:
+            with as_alice():
+                return await client.get(url)
+
+    return asyncio.run(call())
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["client", "transport", "client-async", "transport-async"])
+@pytest.mark.parametrize("said", [{}, {"proxied": True}], ids=["not said", "said"])
+def test_a_transport_that_leads_through_a_proxy_shows_it_nothing(library, ours, how, said, world):
+    """Nothing public tells that it does, so plain http is refused unless the app knows better."""
+    call = partial(called, library, ours, how, world, **said)
+    with recording_proxy() as proxy:
+        with pytest.raises(DestinationNotAllowed) as refused:
+            call(world.url("plain"), proxy=proxy.url)
+        assert proxy.seen == []
+        response = call(world.url("named"), proxy=proxy.url)
+
+        assert [head.split(" ")[0] for head in proxy.seen] == ["CONNECT"]
+    assert response.json()["headers"]["authorization"] == ALICE[1]
+    assert ("write proxied=False" in str(refused.value)) == (not said)
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["client", "transport", "client-async", "transport-async"])
+def test_a_transport_that_leads_through_none_carries_plain_http_too(library, ours, how, world):
+    response = called(library, ours, how, world, world.url("plain"), proxied=False)
+
+    assert response.json()["headers"]["authorization"] == ALICE[1]
+
+
+@BOTH
 def test_a_client_of_the_apps_own_keeps_no_cookies_through_the_transport(library, ours, world):
     """Its jar is shared by all callers, so Set-Cookie doesn't reach it."""
     inner = library.HTTPTransport(verify=world.verify())
@@ -104,6 +192,18 @@ def test_a_cookie_cannot_be_put_on_the_client(library, ours):
         pytest.raises(ConfigurationError, match="keeps no cookies"),
     ):
         client.cookies.set("session", "planted-value")
+
+
+@BOTH
+@pytest.mark.parametrize("make", ["caller_client", "async_caller_client"])
+@pytest.mark.parametrize("jar", [{}, {"app": "own"}, None])
+def test_another_jar_cannot_be_put_on_the_client(library, ours, make, jar):
+    """One caller's cookies would go with another's call, the app's own in place of a caller's."""
+    client = getattr(ours, make)(Destinations("https://a.example"))
+    with pytest.raises(ConfigurationError, match="can't be given any"):
+        client.cookies = jar
+
+    assert isinstance(client.cookies.jar, NoCookies)
 
 
 @BOTH

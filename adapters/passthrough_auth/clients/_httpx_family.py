@@ -25,6 +25,10 @@ _REFUSED = {
     "cookies": "a caller's client keeps no cookies; send one with headers={'Cookie': ...}",
     "auth": "a caller's client sends the caller's credentials; set headers on the request",
 }
+_UNTOLD = (
+    "Nothing public tells whether the transport given leads through one: if it doesn't, write "
+    "proxied=False beside it"
+)
 # Where the trail of a call is kept between two of its hops: a redirected request takes the
 # extensions of the one before along, and transports ignore those that they don't know.
 _TRAIL = "passthrough_auth"
@@ -49,15 +53,41 @@ class _Request(Protocol):
 _R = TypeVar("_R", bound=_Request)
 
 
-def take_transport_options(options: dict[str, Any]) -> dict[str, Any]:
+def take_transport_options(options: dict[str, Any], transport: object) -> dict[str, Any]:
     """Move the transport's options out of a client's, and refuse those that would go around it.
 
-    Raises `ConfigurationError`.
+    Raises `ConfigurationError`, for an option beside a transport of the app's own as well, which
+    would not have it.
     """
     for name, instead in _REFUSED.items():
         if name in options:
             raise ConfigurationError(f"{name} can't be given here: {instead}")
-    return {name: options.pop(name) for name in TRANSPORT_OPTIONS if name in options}
+    own = {name: options.pop(name) for name in TRANSPORT_OPTIONS if name in options}
+    if own and transport is not None:
+        given = ", ".join(f"{name}=" for name in own)
+        raise ConfigurationError(
+            f"{given} can't be given beside transport=, which would not have it: give it to the "
+            "transport, as in transport=HTTPTransport(verify=...)"
+        )
+    return own
+
+
+def is_proxied(transport: object, proxied: object, proxy: object = None) -> bool | None:
+    """Whether requests go through a proxy; None if only the app knows, and has not said.
+
+    A transport of the app's own tells by nothing public. One of ours has that `proxy`. Raises
+    `ConfigurationError` for a `proxied` that can't be right.
+    """
+    if proxied is not None and not isinstance(proxied, bool):
+        raise ConfigurationError(f"proxied is True or False, not {proxied!r}")
+    if transport is not None:
+        return proxied
+    if proxied is not None:
+        raise ConfigurationError(
+            "proxied is said of a transport of your own, given with it. Leave it out, or write "
+            "proxy= for a client"
+        )
+    return proxy is not None
 
 
 class Carrier:
@@ -65,7 +95,9 @@ class Carrier:
 
     __slots__ = ("_destinations", "_proxied", "_shared_jar")
 
-    def __init__(self, destinations: Destinations, *, proxied: bool, shared_jar: bool) -> None:
+    def __init__(
+        self, destinations: Destinations, *, proxied: bool | None, shared_jar: bool
+    ) -> None:
         self._destinations = destinations
         self._proxied = proxied
         self._shared_jar = shared_jar
@@ -78,8 +110,8 @@ class Carrier:
         url = str(request.url)
         trail: Trail | None = request.extensions.get(_TRAIL)
         hop = self._destinations.hop(url, trail)
-        if hop.add and self._proxied:
-            self._destinations.refuse_plain_proxy(url)
+        if hop.add and self._proxied is not False:
+            self._destinations.refuse_plain_proxy(url, "" if self._proxied else _UNTOLD)
         # Replaced, not changed: older releases keep the app's own dict here.
         request.extensions = {**request.extensions, _TRAIL: hop.trail}
         headers = request.headers.copy()

@@ -8,8 +8,8 @@ from typing import Any
 
 from passthrough_auth.core import Destinations, requires_extra
 
-from ._cookies import NoCookies
-from ._httpx_family import Carrier, take_transport_options
+from ._cookies import NoCookies, OneJar
+from ._httpx_family import Carrier, is_proxied, take_transport_options
 
 with requires_extra("httpx2"):
     import httpx2
@@ -20,8 +20,8 @@ class CallerTransport(httpx2.BaseTransport):
 
     `caller_client` makes a client with it. In a client of your own it takes Set-Cookie off
     responses, because that client's cookie jar is shared by all callers, unless
-    `shared_jar=False` says that it has none. `proxied` says that `transport` leads through a
-    proxy, which may not see credentials: they go by https only.
+    `shared_jar=False` says that it has none. `proxied` says whether `transport` leads through a
+    proxy, which may not see credentials: they go by https only, unless it is False.
     """
 
     def __init__(
@@ -29,10 +29,11 @@ class CallerTransport(httpx2.BaseTransport):
         destinations: Destinations,
         transport: httpx2.BaseTransport | None = None,
         *,
-        proxied: bool = False,
+        proxied: bool | None = None,
         shared_jar: bool = True,
     ) -> None:
-        self._carrier = Carrier(destinations, proxied=proxied, shared_jar=shared_jar)
+        leads = is_proxied(transport, proxied)
+        self._carrier = Carrier(destinations, proxied=leads, shared_jar=shared_jar)
         self._transport = httpx2.HTTPTransport() if transport is None else transport
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -52,10 +53,11 @@ class AsyncCallerTransport(httpx2.AsyncBaseTransport):
         destinations: Destinations,
         transport: httpx2.AsyncBaseTransport | None = None,
         *,
-        proxied: bool = False,
+        proxied: bool | None = None,
         shared_jar: bool = True,
     ) -> None:
-        self._carrier = Carrier(destinations, proxied=proxied, shared_jar=shared_jar)
+        leads = is_proxied(transport, proxied)
+        self._carrier = Carrier(destinations, proxied=leads, shared_jar=shared_jar)
         self._transport = httpx2.AsyncHTTPTransport() if transport is None else transport
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -67,10 +69,19 @@ class AsyncCallerTransport(httpx2.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+class _Client(OneJar, httpx2.Client):
+    """What `caller_client` makes."""
+
+
+class _AsyncClient(OneJar, httpx2.AsyncClient):
+    """What `async_caller_client` makes."""
+
+
 def caller_client(
     destinations: Destinations,
     *,
     transport: httpx2.BaseTransport | None = None,
+    proxied: bool | None = None,
     **options: Any,
 ) -> httpx2.Client:
     """A client that acts as the caller of whichever request is being served.
@@ -79,24 +90,28 @@ def caller_client(
     keeps no cookies and takes neither proxies nor passwords from the environment. Each call raises
     what `Destinations.headers_for` raises, before anything is sent, and else what httpx2 raises.
 
+    A `transport` of your own takes the place of `httpx2.HTTPTransport` and has its options itself.
+    Whether it leads through a proxy, say with `proxied`: plain http is refused unless it is False.
+
     Raises `ConfigurationError` for an option that would lead around the boundary.
     """
-    own = take_transport_options(options)
+    own = take_transport_options(options, transport)
+    leads = is_proxied(transport, proxied, own.get("proxy"))
     inner = httpx2.HTTPTransport(**own) if transport is None else transport
-    proxied = own.get("proxy") is not None
-    carrying = CallerTransport(destinations, inner, proxied=proxied, shared_jar=False)
-    return httpx2.Client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
+    carrying = CallerTransport(destinations, inner, proxied=leads, shared_jar=False)
+    return _Client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
 
 
 def async_caller_client(
     destinations: Destinations,
     *,
     transport: httpx2.AsyncBaseTransport | None = None,
+    proxied: bool | None = None,
     **options: Any,
 ) -> httpx2.AsyncClient:
     """`caller_client`, asynchronous."""
-    own = take_transport_options(options)
+    own = take_transport_options(options, transport)
+    leads = is_proxied(transport, proxied, own.get("proxy"))
     inner = httpx2.AsyncHTTPTransport(**own) if transport is None else transport
-    proxied = own.get("proxy") is not None
-    carrying = AsyncCallerTransport(destinations, inner, proxied=proxied, shared_jar=False)
-    return httpx2.AsyncClient(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
+    carrying = AsyncCallerTransport(destinations, inner, proxied=leads, shared_jar=False)
+    return _AsyncClient(transport=carrying, cookies=NoCookies(), trust_env=False, **options)

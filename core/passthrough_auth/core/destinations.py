@@ -273,13 +273,17 @@ class Destinations:
         hold = current_hold()
         return self._confined if hold is None else self._confined.union(hold.credential_names())
 
-    def refuse_plain_proxy(self, url: str) -> None:
-        """Raise for a hop over plain http through a proxy, which would read what it carries."""
+    def refuse_plain_proxy(self, url: str, otherwise: str = "") -> None:
+        """Raise for a hop over plain http through a proxy, which would read what it carries.
+
+        For clients. `otherwise` is what else to write, where there may be no proxy.
+        """
         origin = origin_of(url)
         if origin is not None and origin.scheme == "http":
             raise DestinationNotAllowed(
                 f"A request to {origin} through a proxy would show the caller's credentials to the "
                 "proxy. Use https, which is tunnelled, or call that origin without a proxy"
+                + (otherwise and f". {otherwise}")
             )
 
     def __iter__(self) -> Iterator[Destination]:
