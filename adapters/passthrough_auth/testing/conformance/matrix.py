@@ -101,7 +101,7 @@ def summarise(console: Console, results: Sequence[Result]) -> bool:
     """Print the counts by place; return whether nothing failed."""
     # Narrow enough to be whole on a terminal of 80 columns.
     table = Table(title="Conformance", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("where", "columns", "cases", "outcomes", *KINDS):
+    for heading in ("where", "columns", "cases", "run", *KINDS):
         justify: JustifyMethod = "left" if heading == "where" else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
     for place in dict.fromkeys(result.place for result in results):

@@ -78,6 +78,12 @@ DOCUMENTED: tuple[KnownException, ...] = (
         "the server (0.18) answers 500 to any app whose answer to HEAD has no body",
         columns="Flask",
     ),
+    KnownException(
+        "hypercorn-wsgi",
+        "preflight: let through when allowed",
+        "the server (0.18) answers 500 to any app whose answer has no body",
+        columns="Flask",
+    ),
 )
 
 
