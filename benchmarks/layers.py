@@ -57,12 +57,13 @@ FIELDS = (
     Field("Django, WSGI", _DJANGO_LAYERS, "no middleware"),
     Field("Django, ASGI", _DJANGO_LAYERS, "no middleware"),
 )
+# What ours is held against: the first of them in the tables, too.
 FLOORS = {
-    "ASGI": "hand-written floor",
-    "FastAPI": "hand-written floor",
-    "Flask": "hand-written hooks",
-    "Django, WSGI": "hand-written",
-    "Django, ASGI": "hand-written",
+    "ASGI": ("hand-written floor",),
+    "FastAPI": ("hand-written floor",),
+    "Flask": ("hand-written hooks",),
+    "Django, WSGI": ("hand-written", "hand-written on META"),
+    "Django, ASGI": ("hand-written", "hand-written on META"),
 }
 
 
@@ -79,7 +80,8 @@ def measure(effort: Effort) -> Report:
 
 
 def _table(app: str, spreads: dict[str, Spread]) -> Table:
-    floor = spreads[FLOORS[app]].median
+    first = FLOORS[app][0]
+    floor = spreads[first].median
     rows = [
         (
             layer,
@@ -89,13 +91,15 @@ def _table(app: str, spreads: dict[str, Spread]) -> Table:
         )
         for layer, spread in spreads.items()
     ]
-    columns = ("layer", "µs a request", "half the rounds", f"× {FLOORS[app]}")
+    columns = ("layer", "µs a request", "half the rounds", f"× {first}")
     return Table(f"Layer cost: {app}", columns, rows)
 
 
 def _verdicts(app: str, costs: dict[str, list[float]]) -> list[Verdict]:
-    times = median(costs[OURS]) / median(costs[FLOORS[app]])
-    found = [Verdict(f"{app} layer", f"2 × {FLOORS[app]}", f"{times:.2f} ×", times <= 2)]
+    found: list[Verdict] = []
+    for floor in FLOORS[app]:
+        times = median(costs[OURS]) / median(costs[floor])
+        found.append(Verdict(f"{app} layer", f"2 × {floor}", f"{times:.2f} ×", times <= 2))
     if FLYTES in costs:
         cheaper = median(costs[FLYTES]) / median(costs[OURS])
         bound = median(costs[FLYTES]) / median(costs[OURS_BOUND])

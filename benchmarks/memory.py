@@ -68,7 +68,10 @@ def _growth(requests: int) -> Report:
         what = f"growth of memory over {requests:,} requests, {app}"
         verdicts.append(Verdict(what, "none", f"{kib:+.0f} KiB, {blocks:+} blocks", met))
     columns = ("application", "requests", "resident memory", "live blocks of memory")
-    note = "From the end of the first tenth to the end of the last."
+    note = (
+        "From the end of the first tenth to the end of the last. No growth means: less than the "
+        "1 MiB that the allocator takes at a time, and not more blocks after each tenth."
+    )
     return Report(verdicts, [Table("Memory over many requests", columns, rows, note)])
 
 
