@@ -1,0 +1,69 @@
+"""Run the soak: `python -m passthrough_auth.testing.soak --help`."""
+
+import sys
+import time
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from passthrough_auth.testing.servers import SERVERS
+
+from .broken import BREAKS
+from .cell import Cell, Figures, cells, soak
+from .report import injected, line, table
+
+
+@click.command()
+@click.option("--requests", default=20_000, show_default=True, help="In all, over all cells.")
+@click.option(
+    "--on",
+    "servers",
+    multiple=True,
+    type=click.Choice([server.name for server in SERVERS]),
+    help="Only this server; may be given several times.",
+)
+@click.option("--framework", default="", help="Only columns whose name holds this.")
+@click.option("--seed", default=0, help="Other choices of what is asked when.")
+@click.option(
+    "--broken", type=click.Choice([*BREAKS]), help="Serve a deliberate fault, to see it reported."
+)
+def main(
+    requests: int, servers: tuple[str, ...], framework: str, seed: int, broken: str | None
+) -> None:
+    """Make many requests of real servers at once, and count who saw whom.
+
+    Ends with 0 only if nobody saw anybody but their own caller, and nothing was left behind.
+    """
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    chosen = cells(servers, framework)
+    began = time.monotonic()
+    with _progress(console) as progress:
+        results = [_one(progress, cell, requests // len(chosen), seed, broken) for cell in chosen]
+    console.print(table(results))
+    for each in results:
+        for text in each.tally.examples:
+            console.print(f"{each.cell}: {text}", markup=False, highlight=False)
+    console.print(f"injected: {injected(results)}")
+    console.print(f"{len(results)} cells in {time.monotonic() - began:.0f} s")
+    raise SystemExit(0 if results and all(each.clean for each in results) else 1)
+
+
+def _progress(console: Console) -> Progress:
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*parts, TimeElapsedColumn(), console=console)
+
+
+def _one(progress: Progress, cell: Cell, requests: int, seed: int, broken: str | None) -> Figures:
+    task = progress.add_task(str(cell), total=requests)
+
+    def watch(made: int) -> None:
+        progress.update(task, completed=made)
+
+    figures = soak(cell, requests, seed=seed, broken=broken, watch=watch)
+    progress.remove_task(task)
+    progress.console.print(line(figures), style=None if figures.clean else "red", highlight=False)
+    return figures
+
+
+main()

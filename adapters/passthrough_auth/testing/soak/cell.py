@@ -1,0 +1,99 @@
+"""What a soak is made of: servers with frameworks, and the figures of each."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from passthrough_auth.testing.conformance.column import Column
+from passthrough_auth.testing.conformance.matrix import all_columns
+from passthrough_auth.testing.servers import SERVERS, Server
+
+from .memory import Memory
+from .run import Run, Watch
+from .service import service
+from .traffic import Tally
+
+PATIENCE = 60.0  # seconds; on some servers a handler goes on for long after its client has left
+
+NOT_POSSIBLE = {
+    # asgiref runs an async view in an event loop of the request's own, and all requests share one
+    # thread here, which can run one loop at a time: "You cannot use AsyncToSync in the same thread
+    # as an async event loop", a 500, whenever two requests overlap.
+    ("gunicorn-gevent", "Flask, async views"),
+}
+
+# A body that its client doesn't read piles up in this one (0.18), which never waits: how much
+# memory it takes is a matter of how many such clients there happen to be at once.
+UNBOUNDED = {"hypercorn-wsgi"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A server, and the column that it serves."""
+
+    server: Server
+    column: Column
+
+    def __str__(self) -> str:
+        return f"{self.server.name}, {self.column.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What came out of a cell. `kept` are callers that were in memory with no request served."""
+
+    cell: Cell
+    tally: Tally
+    kept: int
+    memory: Memory
+    seconds: float
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was crossed, stale, lost, broken or kept, and memory didn't grow."""
+        grew = self.memory.grew and self.cell.server.name not in UNBOUNDED
+        return not (self.tally.faults.total() or self.kept or grew)
+
+
+def cells(servers: Iterable[str] = (), framework: str = "") -> list[Cell]:
+    """Every server with every column; or these servers, and the columns whose name holds that."""
+    names = list(servers)
+    return [
+        Cell(server, column)
+        for server in SERVERS
+        for column in all_columns()
+        if server.interface == column.interface
+        and not column.mounted
+        and (server.name in names or not names)
+        and framework.lower() in column.name.lower()
+        and (server.name, column.name) not in NOT_POSSIBLE
+        # FastAPI is Starlette with more on top.
+        and (column.name != "Starlette" or framework)
+    ]
+
+
+def soak(
+    cell: Cell,
+    requests: int,
+    *,
+    seed: int = 0,
+    broken: str | None = None,
+    patience: float = PATIENCE,
+    watch: Watch = lambda _: None,
+) -> Figures:
+    """Make so many requests of a cell.
+
+    A fifth of them warms the server up, a tenth at the end is made while its worker is killed;
+    memory is looked at in between. `broken` names one of the `BREAKS`, `patience` is the time in
+    seconds after which nothing may be left of any request, and `watch` is told the progress.
+    """
+    began = time.monotonic()
+    warming, killing = requests // 5, requests // 10
+    with service(cell.server, cell.column, broken) as running:
+        run = Run(running, cell.server, cell.column, seed=seed, patience=patience, watch=watch)
+        run.flow(warming)
+        memory = run.sampled_flow(requests - warming - killing)
+        kept = run.kept()
+        run.flow_while_killed(killing)
+        tally = run.finish()
+    return Figures(cell, tally, kept, memory, time.monotonic() - began)

@@ -1,0 +1,130 @@
+"""Having many clients make requests of one server at once, and looking after them meanwhile."""
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from random import Random
+
+from passthrough_auth.testing.conformance.column import Column
+from passthrough_auth.testing.servers import Server
+
+from .app import KEPT, RECORDS
+from .client import Client
+from .memory import Memory
+from .service import Service
+from .traffic import Tally, Traffic
+
+CLIENTS = 24
+_SAMPLE = 0.02  # seconds between two looks at memory
+_DRAIN = 0.5  # seconds between two looks at what work after responses has noted
+_POLL = 0.05  # seconds between two looks at what must come to an end
+
+Watch = Callable[[int], None]
+"""Told, now and then, how many requests were answered."""
+
+
+class Run:
+    """The clients of one server, and what they have in common."""
+
+    def __init__(
+        self,
+        service: Service,
+        server: Server,
+        column: Column,
+        *,
+        seed: int,
+        patience: float,
+        watch: Watch,
+    ) -> None:
+        self._service = service
+        self._traffic = Traffic(service, server, column)
+        # Not for secrets; the same seed makes the same choices.
+        self._chances = [Random(f"{seed} {number}") for number in range(CLIENTS)]  # noqa: S311
+        self._patience = patience
+        self._watch = watch
+
+    def flow(self, requests: int) -> None:
+        """Have all clients make so many requests."""
+        with self._clients(requests) as working:
+            self._look_after(working)
+
+    def sampled_flow(self, requests: int) -> Memory:
+        """The same, and how much memory the server took meanwhile."""
+        memory = Memory()
+        ended = threading.Event()
+        before = self._traffic.tally.requests
+
+        def sample() -> None:
+            done = 0.0
+            while True:
+                memory.sample(done, self._service.memory())
+                if done == 1.0:
+                    return
+                over = ended.wait(_SAMPLE)
+                made = self._traffic.tally.requests - before
+                done = 1.0 if over else min(made / requests, 0.99)
+
+        with ThreadPoolExecutor(1) as pool:
+            sampling = pool.submit(sample)
+            try:
+                self.flow(requests)
+            finally:
+                ended.set()
+            sampling.result()
+        return memory
+
+    def flow_while_killed(self, requests: int) -> None:
+        """The same, while the worker is killed halfway."""
+        self._settle()
+        with self._traffic.being_killed(), self._clients(requests) as working:
+            while self._traffic.left > requests / 2:
+                self._look_after(working, seconds=0.01)
+            self._traffic.injected("worker killed")
+            self._service.kill()
+            self._service.wait()
+            self._look_after(working)
+
+    def kept(self) -> int:
+        """How many callers are still in memory, at the least, with no request being served."""
+        deadline = time.monotonic() + self._patience
+        while (callers := self._service.ask(KEPT)["callers"]) and time.monotonic() < deadline:
+            time.sleep(_POLL * 5)  # it goes through all that there is in memory
+        return int(callers)
+
+    def finish(self) -> Tally:
+        """What came out of all of it."""
+        self._settle()
+        return self._traffic.close()
+
+    @contextmanager
+    def _clients(self, requests: int) -> Generator[list[Future[None]]]:
+        self._traffic.plan(requests)
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            working = [pool.submit(Client(self._traffic, each).run) for each in self._chances]
+            try:
+                yield working
+            finally:
+                self._traffic.stop()
+            for client in working:
+                client.result()
+
+    def _look_after(self, working: list[Future[None]], seconds: float = float("inf")) -> None:
+        """Take in what work after responses notes, for so long or until the clients are done."""
+        deadline = time.monotonic() + seconds
+        while wait(working, min(_DRAIN, seconds)).not_done:
+            self._drain()
+            if time.monotonic() > deadline:
+                return
+
+    def _settle(self) -> None:
+        deadline = time.monotonic() + self._patience
+        while self._traffic.owed and time.monotonic() < deadline:
+            self._drain()
+            time.sleep(_POLL)
+
+    def _drain(self) -> None:
+        self._watch(self._traffic.tally.requests)
+        with suppress(OSError):  # also while the worker is killed
+            self._traffic.noted(self._service.ask(RECORDS))
