@@ -102,6 +102,59 @@ def test_a_credential_that_makes_no_valid_header_is_refused_without_showing_it()
     assert str(caught.value) == "the caller's 'x-token' makes no valid 'authorization' header"
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Cookie: session={value}", "cookie"),
+        ("Authorization: Token token={value}", "authorization"),
+        ("X-Auth: token={value}, issuer=app", "x-auth"),
+        ('X-Auth: token="{value}"', "x-auth"),
+    ],
+)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "abc; role=admin",
+        "abc;role=admin",
+        "abc, issuer=evil",
+        "abc,issuer=evil",
+        "abc role=admin",
+        'abc"role="admin',
+        "abc\\",
+    ],
+)
+def test_a_caller_cannot_add_to_the_line_that_the_credential_is_put_in(line, name, value):
+    destinations = Destinations(Destination("https://api.example.com", send={"x-token": line}))
+
+    with as_alice(("x-token", value)), pytest.raises(MalformedCredential) as caught:
+        destinations.headers_for("https://api.example.com/")
+
+    assert str(caught.value) == f"the caller's 'x-token' makes no valid {name!r} header"
+
+
+@pytest.mark.parametrize("value", ["!#$%&'()*+-./09:<=>?@AZ[]^_`az{|}~", "ZW5j.b2Rl-Z_A=="])
+def test_every_other_character_may_stand_in_a_line(value):
+    send = {"x-token": "Cookie: session={value}"}
+    destinations = Destinations(Destination("https://api.example.com", send=send))
+
+    with as_alice(("x-token", value)):
+        assert destinations.headers_for("https://api.example.com/") == {
+            "cookie": f"session={value}"
+        }
+
+
+def test_what_is_sent_whole_may_be_of_several_words():
+    send = {"x-token": "X-Key", "authorization": "X-Auth: {value}", "cookie": "X-Session"}
+    destinations = Destinations(Destination("https://api.example.com", send=send))
+
+    with as_alice(ALICE, ("x-token", 'a b; "c", d'), ("cookie", "a=b; c=d")):
+        assert destinations.headers_for("https://api.example.com/") == {
+            "x-key": 'a b; "c", d',
+            "x-auth": ALICE[1],
+            "x-session": "a=b; c=d",
+        }
+
+
 def test_an_origin_named_with_nothing_to_send_is_called_without_a_caller():
     destinations = Destinations(Destination("https://api.example.com", send=[]))
 
@@ -366,6 +419,14 @@ def named(**options):
         (
             lambda: named(send={"x-a": "X-B: {value}\r\nX-C: d"}),
             "{value} in it once",
+        ),
+        (
+            lambda: named(send={"Authorization": "X-Auth: of {value}"}),
+            "or 'X-Auth' to send it whole",
+        ),
+        (
+            lambda: named(send={"Cookie": "Authorization: {value}"}),
+            "none that the value of 'Cookie' makes",
         ),
         (
             lambda: named(send={"x-a": "Authorization: B, {value}"}),

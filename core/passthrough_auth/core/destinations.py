@@ -31,6 +31,10 @@ _ON_PURPOSE: frozenset[Absence] = frozenset({"public", "preflight"})
 _ALWAYS_CONFINED = frozenset({"authorization", "cookie"})
 _WILDCARD = re.compile(r"(https?://)\*\.(.+)", re.ASCII | re.IGNORECASE | re.DOTALL)
 _VALUE = "{value}"
+# What the values of these headers look like: one is a scheme, a space and what belongs to it.
+_SAMPLES = {"authorization": ("x x", "x x="), "cookie": ("x=x",)}
+# RFC 6265 section 4.1.1: no white space, quote, comma, semicolon or backslash.
+_COOKIE_OCTETS = re.compile(r"[!#-+\--:<-\[\]-~]+")
 
 
 class _Line(NamedTuple):
@@ -42,8 +46,15 @@ class _Line(NamedTuple):
     after: str = ""
 
     def render(self, value: str) -> str | None:
-        """The value to send for this one; None if it makes no valid header."""
-        if not self.before and not self.after and self.inbound == self.name:
+        """The value to send for this one; None if it makes no valid header.
+
+        A caller must not add to what the line says beside the value: within a line, it has to be
+        what a cookie's value may be, which ends no parameter of any header.
+        """
+        if self.before or self.after:
+            if _COOKIE_OCTETS.fullmatch(value) is None:
+                return None
+        elif self.inbound == self.name:
             return value
         return check_value(self.name, f"{self.before}{value}{self.after}")
 
@@ -64,7 +75,8 @@ class Destination:
         send: the credentials to send by the name they came under, or a mapping from that name to
             the header line to send, where `{value}` is the credential. All of them by default; an
             empty list names an origin that is called without any. Where several lines have one
-            name, the first whose credential is there is sent.
+            name, the first whose credential is there is sent. Within a line, a credential with
+            white space, quotes, commas, semicolons or backslashes is malformed.
         on_missing: where the caller has none of these, or a public path has no caller, "raise",
             or send nothing ("anonymous"). Elsewhere a missing caller always raises.
         plain_http: permits `http://` to another machine, readable by everyone on the way.
@@ -405,17 +417,19 @@ def _checked_line(inbound: object, line: object) -> _Line:
         if problem is not None:
             raise ConfigurationError(f"{problem} (in send)")
     before, value, after = template.partition(_VALUE)
-    if not value or not _renders(name.lower(), before, after):
+    checked = _Line(inbound.lower(), name.lower(), before, after)
+    if not value or not _renders(checked):
+        whole = f", or '{name}' to send it whole" if checked.inbound == "authorization" else ""
         raise ConfigurationError(
-            f"the line {line!r} in send is no header with {_VALUE} in it once: write "
-            f"'{name}: Bearer {_VALUE}'"
+            f"the line {line!r} in send is no header with {_VALUE} in it once, or none that the "
+            f"value of {inbound!r} makes: write '{name}: Bearer {_VALUE}'{whole}"
         )
-    return _Line(inbound.lower(), name.lower(), before, after)
+    return checked
 
 
-def _renders(name: str, before: str, after: str) -> bool:
-    """Whether some credential makes a valid header with this around it."""
-    if "{" in before + after:
+def _renders(line: _Line) -> bool:
+    """Whether some credential of that name makes a valid header in this line."""
+    if "{" in line.before + line.after:
         return False
-    samples = ("x", "x x", "x=x")
-    return any(check_value(name, f"{before}{sample}{after}") is not None for sample in samples)
+    samples = _SAMPLES.get(line.inbound, ("x", "x x", "x=x"))
+    return any(line.render(sample) is not None for sample in samples)
