@@ -13,6 +13,7 @@ from passthrough_auth.core import (
     CallerThreadPoolExecutor,
     ConfigurationError,
     Credentials,
+    Destination,
     Destinations,
     Hold,
     NoCaller,
@@ -203,6 +204,14 @@ def test_it_expires_after_five_minutes_unless_told_otherwise():
         now = snapshot(expires_in=300)._lease.limits.deadline
     assert left(CallerThreadPoolExecutor(1)) - now == pytest.approx(0, abs=5)
     assert left(CallerThreadPoolExecutor(1, expires_in=None)) == float("inf")
+
+
+def test_its_work_is_sent_no_more_than_its_destinations_may_be():
+    narrowed = Destinations(Destination("https://a.example", send=[]))
+    client = Destinations("https://a.example")
+
+    with CallerThreadPoolExecutor(1, destinations=narrowed) as pool, Hold(ALICE).active():
+        assert pool.submit(client.headers_for, "https://a.example/").result() == {}
 
 
 def test_it_is_for_its_destinations_only():

@@ -15,7 +15,9 @@ from tests.core.test_context import ALICE, BOB, Recorder, caller
 
 from passthrough_auth.core import (
     ConfigurationError,
+    CredentialMissing,
     Credentials,
+    Destination,
     DestinationNotAllowed,
     Destinations,
     Hold,
@@ -133,7 +135,7 @@ def test_an_expired_one_binds_nobody(request_hold):
         assert binding.seen == [Credentials()]
 
 
-@pytest.mark.parametrize("expires_in", [0, -1, float("nan"), float("inf"), "60", [60]])
+@pytest.mark.parametrize("expires_in", [0, -1, True, float("nan"), float("inf"), "60", [60]])
 def test_an_expiry_is_a_positive_number_of_seconds(request_hold, expires_in):
     with pytest.raises(ConfigurationError, match="positive number of seconds"):
         snapshot(expires_in=expires_in)
@@ -313,3 +315,92 @@ def test_another_caller_within_its_work_is_not_its_own(request_hold):
     with outer.active(), auth_metadata(*BOB.pairs(), bindings=[]):
         time.sleep(0.06)
         assert snapshot().run(caller) == BOB
+
+
+# --- Narrowed to what a destination is sent -------------------------------------------------------
+
+BOTH_OF_THEM = Credentials(("authorization", "Bearer alice-token"), ("x-token", "alice-extra"))
+WIDE = Destinations("https://a.example", "https://b.example")
+
+
+def headers_within(narrowed, client=WIDE, url="https://a.example/"):
+    """What a client sends in work whose caller is narrowed to that."""
+    with Hold(BOTH_OF_THEM).active():
+        taken = snapshot(destinations=narrowed)
+    return taken.run(client.headers_for, url)
+
+
+@pytest.mark.parametrize(
+    ("send", "sent"),
+    [
+        (None, ["authorization", "x-token"]),
+        (["Authorization"], ["authorization"]),
+        (["x-token", "x-other"], ["x-token"]),
+        ({"x-token": "Authorization: Bearer {value}"}, ["x-token"]),
+        ([], []),
+    ],
+)
+def test_work_is_sent_no_more_than_what_it_is_narrowed_to(send, sent):
+    """Its own client may send more, for other work."""
+    narrowed = Destinations(Destination("https://a.example", send=send))
+
+    assert headers_within(narrowed) == {name: BOTH_OF_THEM.headers()[name] for name in sent}
+
+
+def test_a_wildcard_narrows_as_what_is_named_closest():
+    narrowed = Destinations(
+        Destination("https://*.example.com", send=["authorization"]),
+        Destination("https://a.example.com", send=["x-token"]),
+    )
+    client = Destinations("https://*.example.com")
+
+    assert list(headers_within(narrowed, client, "https://a.example.com/")) == ["x-token"]
+    assert list(headers_within(narrowed, client, "https://b.example.com/")) == ["authorization"]
+
+
+def test_a_hop_of_a_redirect_is_narrowed_too():
+    narrowed = Destinations("https://a.example", Destination("https://b.example", send=["x-token"]))
+    with Hold(BOTH_OF_THEM).active():
+        taken = snapshot(destinations=narrowed)
+
+    first = taken.run(WIDE.hop, "https://a.example/")
+    second = taken.run(WIDE.hop, "https://b.example/", first.trail)
+
+    assert (set(first.add), set(second.add)) == ({"authorization", "x-token"}, {"x-token"})
+    # What the caller has stays confined, sendable or not.
+    assert second.remove >= {"authorization", "x-token"}
+
+
+def test_what_is_left_is_what_both_send():
+    client = Destinations(Destination("https://a.example", send=["x-token"]))
+    narrowed = Destinations(Destination("https://a.example", send=["authorization"]))
+
+    with pytest.raises(CredentialMissing, match="where work is narrowed to destinations"):
+        headers_within(narrowed, client)
+    anonymous = Destination("https://a.example", send=["x-token"], on_missing="anonymous")
+    assert headers_within(narrowed, Destinations(anonymous)) == {}
+
+
+def test_what_the_caller_lacks_is_missed_where_work_is_narrowed_to_it():
+    narrowed = Destination("https://a.example", send=["x-other"])
+    with pytest.raises(CredentialMissing, match="'x-other'"):
+        headers_within(Destinations(narrowed))
+
+    anonymous = Destination("https://a.example", send=["x-other"], on_missing="anonymous")
+    assert headers_within(Destinations(anonymous)) == {}
+
+
+def test_one_within_another_is_sent_what_both_may_be():
+    outer_only = Destinations(Destination("https://a.example", send=["authorization"]))
+    with Hold(BOTH_OF_THEM).active():
+        outer = snapshot(destinations=outer_only)
+    inner = outer.run(snapshot, destinations=WIDE)
+    unnarrowed = outer.run(snapshot)
+    apart = outer.run(
+        snapshot, destinations=Destinations(Destination("https://a.example", send=["x-token"]))
+    )
+
+    for taken in (inner, unnarrowed):
+        assert list(taken.run(WIDE.headers_for, "https://a.example/")) == ["authorization"]
+    with pytest.raises(CredentialMissing):
+        apart.run(WIDE.headers_for, "https://a.example/")

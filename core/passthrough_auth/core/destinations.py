@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple, NoReturn, cast, final
 
 from .context import current_hold
-from .credentials import Credentials
+from .credentials import NOBODY, Credentials
 from .errors import (
     Absence,
     ConfigurationError,
@@ -122,6 +122,19 @@ class Destination:
             return credentials.headers()
         return self._rendered(credentials, self._lines)
 
+    def sendable(self, credentials: Credentials) -> Credentials:
+        """Those that it is sent, in whichever form; what is narrowed to it has no others.
+
+        Raises `CredentialMissing` as `headers` does.
+        """
+        if not self._lines:
+            return credentials if self._lines is None else NOBODY
+        inbound = {line.inbound for line in self._lines}
+        found = Credentials(*(pair for pair in credentials.pairs() if pair[0] in inbound))
+        if not found:
+            self._check_missing(self._lines)
+        return found
+
     def confined(self) -> frozenset[str]:
         """The lower-case names under which it is sent credentials, or would take them from."""
         lines = self._lines or ()
@@ -150,14 +163,20 @@ class Destination:
                         f"the caller's {line.inbound!r} makes no valid {line.name!r} header"
                     )
                 headers[line.name] = rendered
-        if not headers and self.on_missing == "raise":
+        if not headers:
             del values  # a traceback with locals would show them
+            self._check_missing(lines)
+        return headers
+
+    def _check_missing(self, lines: tuple[_Line, ...]) -> None:
+        """Raise, unless nothing is sent where none of these is there."""
+        if self.on_missing == "raise":
             wanted = " or ".join(repr(line.inbound) for line in lines)
             raise CredentialMissing(
-                f"The caller's request had no {wanted}, which {self} is to be sent. Take it off "
-                "requests with header_extractors, or write on_missing='anonymous' to send nothing"
+                f"There is no {wanted} of the caller's here, which {self} is to be sent. Take it "
+                "off requests with header_extractors, name it in send= where work is narrowed to "
+                "destinations, or write on_missing='anonymous' to send nothing"
             )
-        return headers
 
     def __str__(self) -> str:
         text = str(self.origin)
@@ -257,6 +276,13 @@ class Destinations:
     def names(self, origin: Origin) -> bool:
         """Whether credentials may travel to this origin."""
         return self._find(origin) is not None
+
+    def sendable(self, origin: Origin, credentials: Credentials) -> Credentials:
+        """What of these may travel to this origin. For snapshots that are narrowed to it.
+
+        Raises `CredentialMissing` as `headers_for` does, and `DestinationNotAllowed`.
+        """
+        return self._named(origin).sendable(credentials)
 
     def hop(self, url: str, trail: Trail | None = None) -> Hop:
         """What the next hop of a call carries. For clients; `trail` is that of the hop before.

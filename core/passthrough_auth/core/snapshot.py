@@ -31,8 +31,9 @@ def snapshot(
         executor.submit(caller.run, work, argument)
 
     `expires_in` is in seconds; without it the snapshot lasts until `close()`. `destinations`
-    narrows it to calls to these: the work gets no credentials in any other way, and no client that
-    keeps credentials in a context of its own (Flyte) is bound to them.
+    narrows it to calls to these, with what of the caller's each may be sent: the work gets no
+    credentials in any other way, whatever its own clients may send, and no client that keeps
+    credentials in a context of its own (Flyte) is bound to them.
 
     One taken within the work of another has its limits as well: it expires with it, is closed with
     it, and is for no destination that the other isn't for.
@@ -73,6 +74,8 @@ def check_limits(expires_in: object, destinations: object) -> None:
 
 
 def _is_duration(seconds: object) -> bool:
+    if isinstance(seconds, bool):  # an int as well, and a mistake
+        return False
     return isinstance(seconds, int | float) and 0 < seconds < math.inf
 
 
@@ -145,11 +148,13 @@ class _Lease(Hold):
 
     def credentials_for(self, origin: Origin) -> Credentials:
         held = self.held()
-        if not all(each.names(origin) for each in self.limits.destinations):
-            raise DestinationNotAllowed(
-                f"{origin} is not among the destinations that this work's caller was narrowed to. "
-                f"If it may be called, name '{origin}' in snapshot(destinations=...)"
-            )
+        for each in self.limits.destinations:
+            if not each.names(origin):
+                raise DestinationNotAllowed(
+                    f"{origin} is not among the destinations that this work's caller was narrowed "
+                    f"to. If it may be called, name '{origin}' in snapshot(destinations=...)"
+                )
+            held = each.sendable(origin, held)
         return held
 
     def bound_credentials(self) -> Credentials:
