@@ -203,6 +203,20 @@ def test_the_inner_of_two_replaces_the_outer():
         assert caller().headers()["x-token"] == "t"
 
 
+def test_it_is_for_one_block_and_a_second_changes_nothing():
+    once = auth_metadata(*BOB.pairs(), bindings=[])
+    with auth_metadata(*ALICE.pairs(), bindings=[]):
+        with once:
+            assert caller() == BOB
+            with pytest.raises(RuntimeError, match="one for each `with`"):
+                once.__enter__()
+            assert caller() == BOB
+        with pytest.raises(RuntimeError, match="one for each `with`"):
+            once.__enter__()
+        assert caller() == ALICE
+    assert caller() == "outside"
+
+
 def test_work_that_outlives_the_block_finds_that_it_has_ended():
     with auth_metadata(("authorization", "Bearer alice")):
         copied = contextvars.copy_context()

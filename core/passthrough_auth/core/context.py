@@ -141,14 +141,15 @@ class auth_metadata:
             ...
 
     Nested, the inner one replaces the outer. The pairs are checked like those of a request, none
-    may be given under one name twice, and
-    work that outlives the block finds no caller, as after a request. `bindings` is what it is for
-    a gate: None binds the clients that the application has imported.
+    may be given under one name twice, and work that outlives the block finds no caller, as after a
+    request. `bindings` is what it is for a gate: None binds the clients that the application has
+    imported.
 
-    Raises `ValueError` without pairs, `MalformedCredential` for a pair that may not travel.
+    Raises `ValueError` without pairs, `MalformedCredential` for a pair that may not travel, and
+    `RuntimeError` where one is entered again.
     """
 
-    __slots__ = ("_active", "_hold")
+    __slots__ = ("_active", "_entered", "_hold")
 
     def __init__(self, *pairs: tuple[str, str], bindings: Iterable[Binding] | None = None) -> None:
         if not pairs:
@@ -160,8 +161,13 @@ class auth_metadata:
         bound = default_bindings() if bindings is None else Bindings(bindings)
         self._hold = Hold(credentials, bindings=bound.current())
         self._active = self._hold.active()
+        self._entered = False
 
     def __enter__(self) -> Credentials:
+        # Before it becomes current, where nothing would take it away again.
+        if self._entered:
+            raise RuntimeError("this auth_metadata was entered before: write one for each `with`")
+        self._entered = True
         self._active.__enter__()
         return self._hold.credentials()
 
