@@ -146,6 +146,7 @@ def test_a_trusted_origin_is_an_exception_to_all_of_this(make):
         b"https://admin.example",
         None,
         ["admin.example"],
+        {"https://admin.example": False},
         ["https://admin.example/"],
         ["https://*.example"],
         ["null"],

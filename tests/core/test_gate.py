@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+from contextlib import nullcontext
 
 import pytest
 from tests.core.making import asgi, on_both_interfaces, wsgi
@@ -574,10 +575,12 @@ class AsyncCall:
         ({"excluded_paths": "/health"}, r"write \{'/health'\}"),
         ({"excluded_paths": ["health"]}, "'/health'"),
         ({"trusted_origins": "https://a.example"}, "collection such as"),
+        ({"trusted_origins": {"https://a.example": False}}, "collection such as"),
         ({"trusted_origins": ["a.example"]}, "Write scheme, host"),
         ({"allow_preflight": "yes"}, "True or False"),
         ({"allow_preflight": 1}, "True or False"),
         ({"comma_schemes": "Digest"}, r"such as \{'Digest'\}"),
+        ({"comma_schemes": {"Digest": False}}, r"collection such as \{'Digest'\}"),
         ({"comma_schemes": None}, r"such as \{'Digest'\}"),
         ({"comma_schemes": ["Digest MD5"]}, "such as 'Digest'"),
         ({"comma_schemes": [7]}, "such as 'Digest'"),
@@ -589,6 +592,8 @@ class AsyncCall:
         ({"on_refusal": functools.partial(async_answer)}, r"\(request, refusal\) -> Refusal"),
         ({"bindings": [7]}, "bindings takes callables"),
         ({"bindings": 7}, "bindings takes a list"),
+        ({"bindings": {nullcontext: False}}, "bindings takes a list"),
+        ({"header_extractors": {extract_cookie_header: False}}, r"takes a list of extractors"),
     ],
 )
 def test_an_option_that_can_t_be_right_says_what_to_write(options, advice):

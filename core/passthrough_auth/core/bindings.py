@@ -6,7 +6,7 @@ there is no caller, so that nothing of an earlier request is left standing.
 
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -49,7 +49,7 @@ class Bindings:
         if given is None:
             self._waiting = _installed()
         else:
-            if isinstance(given, str) or not isinstance(given, Iterable):
+            if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
                 raise ConfigurationError("bindings takes a list: write [binding], or [] for none")
             self._bound = tuple(_checked(binding) for binding in given)
 

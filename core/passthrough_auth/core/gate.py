@@ -1,7 +1,7 @@
 """The one place where it is decided whether a request may pass, and as whom."""
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import NamedTuple, TypedDict, cast, final
 
 from . import crosssite
@@ -281,7 +281,7 @@ def _problem_with(given: object) -> str:
 def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[HeaderExtractor, ...]:
     if given is None:
         return DEFAULT_EXTRACTORS
-    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes | Mapping):
         raise ConfigurationError("header_extractors takes a list of extractors: write [extractor]")
     extractors = tuple(map(check_extractor, given))
     if not extractors:
@@ -299,7 +299,7 @@ def _checked_flag(name: str, value: object) -> bool:
 
 
 def _checked_schemes(schemes: Iterable[str]) -> frozenset[str]:
-    if isinstance(schemes, str) or not isinstance(schemes, Iterable):
+    if isinstance(schemes, str | bytes | Mapping) or not isinstance(schemes, Iterable):
         raise ConfigurationError(
             f"comma_schemes takes a collection such as {{'Digest'}}, not {schemes!r}"
         )
