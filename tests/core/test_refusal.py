@@ -69,6 +69,7 @@ def test_an_app_s_refusal_is_sent_with_names_in_lower_case():
         REFUSAL.body,
         REFUSAL._replace(status=200),
         REFUSAL._replace(status=299),
+        REFUSAL._replace(status=304),
         REFUSAL._replace(status=600),
         REFUSAL._replace(status="401"),
         REFUSAL._replace(body="text"),

@@ -42,6 +42,8 @@ def sendable(answer: object) -> Refusal | None:
         return None
     if not isinstance(answer.status, int) or not 300 <= answer.status <= 599:
         return None
+    if answer.status == _NOT_MODIFIED:
+        return None
     if not all(is_token(name) and _HEADER_VALUE.fullmatch(value) for name, value in answer.headers):
         return None
     headers = [(name.lower(), value.strip(" \t")) for name, value in answer.headers]
@@ -50,6 +52,8 @@ def sendable(answer: object) -> Refusal | None:
     return Refusal(answer.status, (*kept, length), answer.body)
 
 
+# It has no body, and says that what the client has already is good (RFC 9110 section 15.4.5).
+_NOT_MODIFIED = 304
 # Without control characters; what latin-1 has beyond ASCII is allowed (RFC 9110 section 5.5).
 _HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 _QUOTABLE = re.compile(r"[ !#-\[\]-~]+")
