@@ -254,8 +254,8 @@ class Gate:
             return refusal
         if custom is None:
             logger.error(
-                "on_refusal returned no Refusal that can be sent (a status from 300 to 599, header "
-                "values of one line, a body of bytes): sent the plain one"
+                "on_refusal returned no Refusal that can be sent (a status from 300 to 599 but "
+                "304, header values of one line, a body of bytes): sent the plain one"
             )
             return refusal
         return custom
