@@ -24,7 +24,7 @@ class Call:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
-    timeout: float = 20.0
+    timeout: float = 60.0
     proxy: str | None = None
 
 
