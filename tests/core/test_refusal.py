@@ -47,6 +47,27 @@ def test_a_parameter_that_can_t_be_quoted_is_a_configuration_error(name, value):
         bearer_challenge(**{"realm": None, "resource_metadata": None, name: value})
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "/x",
+        "a.example/x",
+        "//a.example/x",
+        "wss://a.example/x",
+        "https://",
+        "https://a.example/a b",
+    ],
+)
+def test_metadata_at_no_absolute_web_url_is_a_configuration_error(metadata):
+    with pytest.raises(ConfigurationError, match=r"is not an absolute URL: write 'https://"):
+        bearer_challenge(None, metadata)
+
+
+def test_metadata_on_the_developer_s_own_machine_may_be_over_plain_http():
+    challenge = 'Bearer resource_metadata="http://localhost:8000/m"'
+    assert bearer_challenge(None, "http://localhost:8000/m")[1] == challenge
+
+
 def test_an_app_s_refusal_is_sent_with_the_length_of_its_own_body():
     """What is natural to write, replacing the body only, would leave the old length."""
     page = REFUSAL._replace(body=b"<h1>Who are you?</h1>")

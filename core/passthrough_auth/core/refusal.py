@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from .errors import ConfigurationError
 from .extraction import is_token
+from .origin import origin_of
 
 
 class Refusal(NamedTuple):
@@ -13,7 +14,7 @@ class Refusal(NamedTuple):
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes = b""
 
     @classmethod
     def json(cls, status: int, detail: str, *headers: tuple[str, str]) -> "Refusal":
@@ -62,7 +63,8 @@ _QUOTABLE = re.compile(r"[ !#-\[\]-~]+")
 def bearer_challenge(realm: str | None, resource_metadata: str | None) -> tuple[str, str]:
     """The WWW-Authenticate header (RFC 6750 section 3, RFC 9728 section 5.1).
 
-    Raises `ConfigurationError` for a parameter that can't stand in a quoted string.
+    Raises `ConfigurationError` for a parameter that can't stand in a quoted string, and for
+    metadata that is not at an absolute URL: a client has nothing to resolve a relative one against.
     """
     given = {"realm": realm, "resource_metadata": resource_metadata}
     parameters = {name: value for name, value in given.items() if value is not None}
@@ -72,5 +74,16 @@ def bearer_challenge(realm: str | None, resource_metadata: str | None) -> tuple[
                 f"{name}={value!r} can't be sent in WWW-Authenticate: use printable ASCII without "
                 "quotes and backslashes"
             )
+    if resource_metadata is not None and not _is_web_url(resource_metadata):
+        raise ConfigurationError(
+            f"resource_metadata={resource_metadata!r} is not an absolute URL: write "
+            "'https://app.example.com/.well-known/oauth-protected-resource'"
+        )
     written = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
     return ("www-authenticate", f"Bearer {written}" if written else "Bearer")
+
+
+def _is_web_url(text: str) -> bool:
+    """Whether this is an https or http URL that every client reads alike."""
+    is_web = text.lower().startswith(("https://", "http://"))
+    return is_web and " " not in text and origin_of(text) is not None
