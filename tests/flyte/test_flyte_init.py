@@ -82,7 +82,7 @@ def test_the_org_reaches_flyte(init: Init, flyte_endpoint: FlyteEndpoint) -> Non
         ({"endpoint": "HTTP://127.0.0.1:1"}, "", "endpoint begins with http://"),
         ({}, "http://127.0.0.1:1", "variable _U_EP_OVERRIDE begins with http://"),
         ({}, "", "needs the endpoint of a Flyte control plane"),
-        ({"endpoint": ""}, "", "needs the endpoint of a Flyte control plane"),
+        ({"endpoint": ""}, "", "needs .* import the app inside the test or fixture$"),
     ],
 )
 def test_what_flyte_would_fail_at_later_is_refused(
