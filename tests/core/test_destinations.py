@@ -610,7 +610,7 @@ def test_a_narrowed_snapshot_ends_like_any_other(end):
 
 
 def test_a_snapshot_is_narrowed_by_destinations_only():
-    with as_alice(), pytest.raises(ConfigurationError, match=r"Destinations\('https://...'\)"):
+    with as_alice(), pytest.raises(ConfigurationError, match="destinations takes Destinations"):
         snapshot(destinations="https://a.example")
 
 

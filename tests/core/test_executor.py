@@ -272,5 +272,5 @@ def test_a_thread_in_a_copy_of_somebody_s_context_is_nobody_for_work_of_nobody()
 def test_its_limits_are_checked():
     with pytest.raises(ConfigurationError, match="positive number of seconds"):
         CallerThreadPoolExecutor(expires_in=0)
-    with pytest.raises(ConfigurationError, match="destinations is a Destinations"):
+    with pytest.raises(ConfigurationError, match="destinations takes Destinations: write"):
         CallerThreadPoolExecutor(destinations="https://a.example")

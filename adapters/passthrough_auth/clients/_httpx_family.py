@@ -3,7 +3,7 @@
 from collections.abc import MutableMapping
 from typing import Any, Protocol, TypeVar
 
-from passthrough_auth.core import ConfigurationError, Destinations, Trail
+from passthrough_auth.core import ConfigurationError, Destinations, Trail, check_destinations
 
 TRANSPORT_OPTIONS = (
     "verify",
@@ -98,7 +98,7 @@ class Carrier:
     def __init__(
         self, destinations: Destinations, *, proxied: bool | None, shared_jar: bool
     ) -> None:
-        self._destinations = destinations
+        self._destinations = check_destinations(destinations)
         self._proxied = proxied
         self._shared_jar = shared_jar
 

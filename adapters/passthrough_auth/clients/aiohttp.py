@@ -8,7 +8,13 @@ from contextvars import ContextVar, Token
 from types import SimpleNamespace
 from typing import Any
 
-from passthrough_auth.core import ConfigurationError, Destinations, Trail, requires_extra
+from passthrough_auth.core import (
+    ConfigurationError,
+    Destinations,
+    Trail,
+    check_destinations,
+    requires_extra,
+)
 
 with requires_extra("aiohttp"):
     import aiohttp
@@ -52,7 +58,7 @@ class CallerMiddleware:
     """
 
     def __init__(self, destinations: Destinations) -> None:
-        self._destinations = destinations
+        self._destinations = check_destinations(destinations)
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -16,6 +16,7 @@ from passthrough_auth.core import (
     DestinationNotAllowed,
     Destinations,
     Origin,
+    check_destinations,
     origin_of,
     requires_extra,
 )
@@ -143,7 +144,7 @@ def _origin(scheme: str, target: str, destinations: Destinations) -> Origin:
     url = f"{scheme}://{host}" if _PORT.fullmatch(host) else f"{scheme}://{host}:443"
     if any(mark in host for mark in "/?#"):
         url = ""  # no origin: a resolver of another kind, which leads nobody knows where
-    destinations.check(url)
+    check_destinations(destinations).check(url)
     return cast("Origin", origin_of(url))
 
 

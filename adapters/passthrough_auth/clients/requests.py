@@ -6,7 +6,7 @@ session.get("https://api.example.com/reports")
 
 from typing import Any
 
-from passthrough_auth.core import Destinations, Trail, requires_extra
+from passthrough_auth.core import Destinations, Trail, check_destinations, requires_extra
 
 from ._cookies import NoCookies, OneJar
 
@@ -31,7 +31,7 @@ class CallerSession(OneJar, requests.Session):
 
     def __init__(self, destinations: Destinations) -> None:
         super().__init__()
-        self.destinations = destinations
+        self.destinations = check_destinations(destinations)
         self.trust_env = False
         self.cookies = _NoCookies()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .bindings import Binding
 from .context import Hold, auth_metadata, current_credentials, current_hold
 from .credentials import Credential, Credentials
-from .destinations import Destination, Destinations, Hop, OnMissing, Trail
+from .destinations import Destination, Destinations, Hop, OnMissing, Trail, check_destinations
 from .errors import (
     CallerDenied,
     CallerRefused,
@@ -85,6 +85,7 @@ __all__ = [
     "Transport",
     "WsgiRequest",
     "auth_metadata",
+    "check_destinations",
     "current_credentials",
     "current_hold",
     "extract_authorization_header",

@@ -365,6 +365,18 @@ class Destinations:
         return found
 
 
+def check_destinations(given: object) -> Destinations:
+    """What a client or a snapshot was given as its destinations, if that is what it is.
+
+    Raises `ConfigurationError` for anything else, such as an origin that is not wrapped.
+    """
+    if not isinstance(given, Destinations):
+        raise ConfigurationError(
+            "destinations takes Destinations: write Destinations('https://api.example.com')"
+        )
+    return given
+
+
 def _how_to_name(origin: Origin) -> str:
     text = f"{origin} is not among the destinations that credentials may travel to. "
     if origin.scheme == "https" or origin.is_loopback:

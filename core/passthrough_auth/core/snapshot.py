@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn, ParamSpec, TypeVar, final
 from .bindings import Binding
 from .context import Hold, current_hold
 from .credentials import NOBODY, Credentials
-from .destinations import Destinations
+from .destinations import Destinations, check_destinations
 from .errors import ConfigurationError, DestinationNotAllowed, NoCaller
 from .origin import Origin
 
@@ -67,10 +67,8 @@ def check_limits(expires_in: object, destinations: object) -> None:
     """Raise `ConfigurationError` for limits that can't be right."""
     if expires_in is not None and not _is_duration(expires_in):
         raise ConfigurationError(f"expires_in is a positive number of seconds, not {expires_in!r}")
-    if destinations is not None and not isinstance(destinations, Destinations):
-        raise ConfigurationError(
-            f"destinations is a Destinations('https://...'), not {type(destinations).__name__}"
-        )
+    if destinations is not None:
+        check_destinations(destinations)
 
 
 def _is_duration(seconds: object) -> bool:

@@ -1,0 +1,61 @@
+"""Every client says at once, and alike, that it was given no `Destinations`."""
+
+import grpc
+import pytest
+
+from passthrough_auth.clients import aiohttp as for_aiohttp
+from passthrough_auth.clients import grpc as for_grpc
+from passthrough_auth.clients import httpx as for_httpx
+from passthrough_auth.clients import httpx2 as for_httpx2
+from passthrough_auth.clients import requests as for_requests
+from passthrough_auth.core import ConfigurationError, Destination
+
+TARGET = "localhost:8443"
+
+
+def secured(channel):
+    credentials = grpc.ssl_channel_credentials()
+    return lambda given: channel(TARGET, credentials, destinations=given)
+
+
+def unsecured(channel):
+    return lambda given: channel(TARGET, destinations=given)
+
+
+MADE = {
+    "httpx client": for_httpx.caller_client,
+    "httpx async client": for_httpx.async_caller_client,
+    "httpx transport": for_httpx.CallerTransport,
+    "httpx async transport": for_httpx.AsyncCallerTransport,
+    "httpx2 client": for_httpx2.caller_client,
+    "httpx2 async client": for_httpx2.async_caller_client,
+    "httpx2 transport": for_httpx2.CallerTransport,
+    "httpx2 async transport": for_httpx2.AsyncCallerTransport,
+    "requests": for_requests.CallerSession,
+    "aiohttp session": for_aiohttp.caller_session,
+    "aiohttp middleware": for_aiohttp.CallerMiddleware,
+    "grpc": secured(for_grpc.secure_channel),
+    "grpc, insecure": unsecured(for_grpc.insecure_channel),
+    "grpc.aio": secured(for_grpc.aio_secure_channel),
+    "grpc.aio, insecure": unsecured(for_grpc.aio_insecure_channel),
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://localhost:8443",
+        ["https://localhost:8443"],
+        None,
+        Destination("https://localhost:8443"),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_anything_but_destinations_is_refused_when_the_client_is_made(make, given):
+    with pytest.raises(ConfigurationError) as caught:
+        make(given)
+
+    assert str(caught.value) == (
+        "destinations takes Destinations: write Destinations('https://api.example.com')"
+    )
