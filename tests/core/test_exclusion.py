@@ -153,6 +153,11 @@ def test_the_repr_lists_the_rules():
         (["/a/*/*"], "last segment"),
         (["/a/*.css"], "last segment.*compiled pattern"),
         ({"/admin": False}, "not a mapping"),
+        (["/items/{id}"], "rules are literal.*compiled pattern"),
+        (["/items/<int:id>"], "rules are literal.*compiled pattern"),
+        (["/items/:id"], "rules are literal.*compiled pattern"),
+        (["^/health"], "rules are literal.*compiled pattern"),
+        (["/health$"], "rules are literal.*compiled pattern"),
         ([re.compile("health")], "begins with a slash"),
     ],
 )

@@ -402,6 +402,18 @@ def test_a_preflight_needs_credentials_unless_it_is_allowed(make):
     assert told(Gate(allow_preflight=True).decide(preflight)) == "preflight"
 
 
+def test_that_a_preflight_was_refused_is_said_once(caplog):
+    """The browser's own message doesn't tell that the order of two middlewares is wrong."""
+    gate = Gate()
+
+    for _ in range(3):
+        gate.decide(asgi("/me", PREFLIGHT, method="OPTIONS"))
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "Put the CORS middleware outside this one" in caplog.text
+    assert "app.example" not in caplog.text
+
+
 @pytest.mark.parametrize("headers", [[], PREFLIGHT[:1], PREFLIGHT[1:]])
 def test_only_a_preflight_is_allowed_through(headers):
     gate = Gate(allow_preflight=True)

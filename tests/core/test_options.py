@@ -58,7 +58,8 @@ def test_none_stays_none():
         ([("realm", "x")], r"settings\.X is a dict of options, not list"),
         (None, r"settings\.X is a dict of options, not NoneType"),
         ({"exclude_paths": []}, "no option 'exclude_paths'; did you mean 'excluded_paths'"),
-        ({"EXCLUDED_PATHS": []}, "no option 'EXCLUDED_PATHS'. There are: allow_preflight, "),
+        ({"EXCLUDED_PATHS": []}, "no option 'EXCLUDED_PATHS'; did you mean 'excluded_paths'"),
+        ({"colour": []}, "no option 'colour'. There are: allow_preflight, "),
         ({7: []}, "no option 7"),
     ],
 )

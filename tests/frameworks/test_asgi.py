@@ -354,6 +354,8 @@ def test_a_wrong_option_fails_when_the_app_starts(options):
         ask(starlette_app(**options), {"type": "lifespan"}, {"type": "lifespan.startup"})
 
 
-def test_an_option_that_there_is_not_is_a_type_error():
-    with pytest.raises(TypeError, match="exclude_paths"):
+def test_an_option_that_there_is_not_says_which_was_meant():
+    said = "PassthroughAuthMiddleware has no option 'exclude_paths'; did you mean 'excluded_paths'"
+
+    with pytest.raises(ConfigurationError, match=said):
         PassthroughAuthMiddleware(Recorder(), exclude_paths=[])

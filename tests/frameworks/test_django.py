@@ -198,6 +198,14 @@ def test_a_wrong_setting_fails_at_start_up_as_both_know_it(handler, setting, sai
         handler()
 
 
+def test_a_setting_for_each_option_is_not_read_and_says_so():
+    with (
+        override_settings(MIDDLEWARE=[OURS], PASSTHROUGH_AUTH_EXCLUDED_PATHS=["/health"]),
+        pytest.raises(ImproperlyConfigured, match=r"write PASSTHROUGH_AUTH = \{'excluded_paths': "),
+    ):
+        WSGIHandler()
+
+
 @pytest.mark.parametrize(("setting", "said"), WRONG)
 def test_a_wrong_setting_is_a_system_check(setting, said):
     with override_settings(MIDDLEWARE=[OURS], PASSTHROUGH_AUTH=setting):

@@ -132,7 +132,7 @@ def test_a_websocket_is_served_as_its_caller_or_refused():
     ("options", "error", "advice"),
     [
         ({"excluded_paths": "/health"}, ConfigurationError, r"write \{'/health'\}"),
-        ({"exclude_paths": {"/health"}}, TypeError, "exclude_paths"),
+        ({"exclude_paths": {"/health"}}, ConfigurationError, "did you mean 'excluded_paths'"),
     ],
 )
 def test_a_wrong_option_fails_the_startup_and_every_request(options, error, advice):

@@ -62,6 +62,13 @@ def test_one_extension_serves_the_apps_of_a_factory():
         assert app.test_client().get("/health").text == "public"
 
 
+def test_an_option_that_there_is_not_says_so_before_there_is_an_app():
+    with pytest.raises(
+        ConfigurationError, match="PassthroughAuth has no option 'exclude_paths'; did"
+    ):
+        PassthroughAuth(exclude_paths=["/health"])
+
+
 def test_an_iterator_gives_its_options_to_each_app():
     auth = PassthroughAuth(excluded_paths=iter(["/health"]))
 

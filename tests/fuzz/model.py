@@ -48,6 +48,12 @@ def is_rule(rule: "str | re.Pattern[str]") -> bool:
     if isinstance(rule, re.Pattern):
         # One that begins with a letter can't match a whole path.
         return not rule.pattern[:1].isalnum()
+    if (
+        rule.startswith("^")
+        or rule.endswith("$")
+        or re.search(r"/:\w|{\w+(:[^}]*)?}|<[^>]+>", rule)
+    ):
+        return False  # written as another framework's route, or as a regular expression
     literal = rule[:-1] if rule.endswith("/*") else rule
     return "*" not in literal and is_canonical(literal)
 

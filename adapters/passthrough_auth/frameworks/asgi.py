@@ -11,6 +11,7 @@ from passthrough_auth.core import (
     PolicyOptions,
     Refusal,
     Refused,
+    check_option_names,
     refuse_preflight_option,
 )
 
@@ -44,6 +45,7 @@ class PassthroughAuthMiddleware:
         excluded_paths: Iterable[PathRule] | None = None,
         **options: Unpack[PolicyOptions],
     ) -> None:
+        check_option_names(options, source=type(self).__name__)
         refuse_preflight_option(options, "Add CORSMiddleware after this one, which puts it outside")
         self.app = app
         self.gate = Gate(

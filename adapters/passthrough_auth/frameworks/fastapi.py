@@ -58,7 +58,7 @@ class FastAPIPassthroughAuthMiddleware(PassthroughAuthMiddleware):
     ) -> None:
         try:
             super().__init__(app, header_extractors, excluded_paths, **options)
-        except (ConfigurationError, TypeError) as error:
+        except ConfigurationError as error:
             # Servers take an exception in answer to the lifespan for an app that has none, and
             # start; they stop for an app that says that its startup failed.
             misconfigured = _Misconfigured(error)

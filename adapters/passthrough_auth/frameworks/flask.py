@@ -17,6 +17,7 @@ from passthrough_auth.core import (
     Refused,
     Runner,
     WsgiRequest,
+    check_option_names,
     options_from,
     requires_extra,
 )
@@ -66,6 +67,7 @@ class PassthroughAuth:
     """
 
     def __init__(self, app: Flask | None = None, **options: Unpack[GateOptions]) -> None:
+        check_option_names(options, source=type(self).__name__)
         # Each app that this protects is given them anew, which an iterator yields once.
         self._options = cast("GateOptions", {name: _kept(each) for name, each in options.items()})
         if app is not None:

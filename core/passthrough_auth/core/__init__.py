@@ -31,7 +31,7 @@ from .extraction import (
 )
 from .extras import requires_extra
 from .gate import Admitted, Decision, Gate, GateOptions, OnRefusal, PolicyOptions, Public, Refused
-from .options import OPTION_NAMES, options_from, refuse_preflight_option
+from .options import OPTION_NAMES, check_option_names, options_from, refuse_preflight_option
 from .origin import Origin, origin_of
 from .refusal import Refusal
 from .request import AsgiRequest, Headers, Request, Transport, WsgiRequest
@@ -86,6 +86,7 @@ __all__ = [
     "WsgiRequest",
     "auth_metadata",
     "check_destinations",
+    "check_option_names",
     "current_credentials",
     "current_hold",
     "extract_authorization_header",

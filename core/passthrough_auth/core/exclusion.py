@@ -17,6 +17,10 @@ PathRule = str | re.Pattern[str]
 _AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\\%?#;\ufffd\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
 
 
+# What stands for a part of a path in the routes of one framework or another, and anchors.
+_PATTERN_LIKE = re.compile(r"\A\^|\$\Z|/:\w|\{\w+(?::[^}]*)?\}|<[^>]+>")
+
+
 def is_unambiguous(path: str) -> bool:
     """Whether every router would read this path the same way."""
     return path.startswith("/") and _AMBIGUOUS.search(path) is None
@@ -110,6 +114,12 @@ def _check_string(rule: str) -> None:
     if "://" in rule:
         raise ConfigurationError(
             f"the path rule {rule!r} is a URL: write its path alone, as in '/health'"
+        )
+    if _PATTERN_LIKE.search(rule):
+        raise ConfigurationError(
+            f"the path rule {rule!r} looks like a route or a regular expression, and rules are "
+            "literal. Give a compiled pattern, which must match the whole path: "
+            "re.compile(r'/items/[^/]+')"
         )
     if not rule.startswith("/"):
         raise ConfigurationError(f"the path rule {rule!r} needs a leading slash: '/{rule}'")

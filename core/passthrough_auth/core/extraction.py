@@ -235,9 +235,9 @@ DEFAULT_EXTRACTORS: tuple[HeaderExtractor, ...] = (
 def check_extractor(extractor: object) -> HeaderExtractor:
     """Return the extractor, or raise `ConfigurationError` saying what is wrong with it."""
     if isinstance(extractor, str):
-        raise ConfigurationError(
-            f"header_extractors takes functions: write extract_custom_header({extractor!r})"
-        )
+        own = {"authorization": "extract_authorization_header", "cookie": "extract_cookie_header"}
+        instead = own.get(extractor.lower(), f"extract_custom_header({extractor!r})")
+        raise ConfigurationError(f"header_extractors takes functions: write {instead}")
     if not callable(extractor):
         raise ConfigurationError(f"{extractor!r} is not an extractor: it can't be called")
     if extractor is extract_custom_header or extractor is extract_cookies:

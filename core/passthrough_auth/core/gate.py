@@ -147,6 +147,8 @@ class Gate:
         if self._allow_preflight and crosssite.is_preflight(request):
             return _PREFLIGHT
         decision = self._judge(request)
+        if decision is self._missing and crosssite.is_preflight(request):
+            self._warn_of_preflight()
         if self._on_refusal is not None and isinstance(decision, Refused):
             return Refused(self._customised(request, decision.refusal))
         return decision
@@ -239,6 +241,12 @@ class Gate:
             self._warned.add(warning)
             logger.warning("The extractor %s: it counts as having found nothing", warning)
 
+    def _warn_of_preflight(self) -> None:
+        """Say once why a page of another origin can't call this app."""
+        if _PREFLIGHT_REFUSED not in self._warned:
+            self._warned.add(_PREFLIGHT_REFUSED)
+            logger.warning(_PREFLIGHT_REFUSED)
+
     def _unauthorized(self, detail: str) -> Refused:
         return Refused(Refusal.json(401, detail, self._challenge))
 
@@ -263,6 +271,10 @@ class Gate:
 
 _PUBLIC = Public("public")
 _PREFLIGHT = Public("preflight")
+_PREFLIGHT_REFUSED = (
+    "A CORS preflight was refused, as it carries no credentials, by design of the browser. Put the "
+    "CORS middleware outside this one, so that it answers them; on Flask write allow_preflight=True"
+)
 
 
 def _problem_with(given: object) -> str:
@@ -316,5 +328,7 @@ def _checked_on_refusal(given: OnRefusal | None) -> OnRefusal | None:
     if given is None:
         return None
     if not callable(given) or is_async(given):
-        raise ConfigurationError("on_refusal is a plain function (request, refusal) -> Refusal")
+        raise ConfigurationError(
+            "on_refusal is a plain function (request, refusal) -> Refusal, and not an async one"
+        )
     return given

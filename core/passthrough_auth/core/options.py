@@ -17,9 +17,7 @@ def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
     """
     if not isinstance(settings, Mapping):
         raise ConfigurationError(f"{source} is a dict of options, not {type(settings).__name__}")
-    for name in settings:
-        if name not in OPTION_NAMES:
-            raise ConfigurationError(f"{source} has no option {name!r}{_suggestion(name)}")
+    check_option_names(settings, source=source)
     options: dict[str, Any] = dict(settings)
     for name in ("header_extractors", "bindings"):
         given = options.get(name)
@@ -29,6 +27,13 @@ def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
     if "on_refusal" in options:
         options["on_refusal"] = _resolved(options["on_refusal"], source, "on_refusal")
     return cast("GateOptions", options)
+
+
+def check_option_names(options: Mapping[str, object], *, source: str) -> None:
+    """Raise `ConfigurationError` for an option that there is not, naming the one that was meant."""
+    for name in options:
+        if name not in OPTION_NAMES:
+            raise ConfigurationError(f"{source} has no option {name!r}{_suggestion(name)}")
 
 
 def refuse_preflight_option(options: Mapping[str, object], instead: str) -> None:
@@ -46,7 +51,7 @@ def refuse_preflight_option(options: Mapping[str, object], instead: str) -> None
 def _suggestion(name: object) -> str:
     import difflib
 
-    close = difflib.get_close_matches(str(name), OPTION_NAMES, n=1)
+    close = difflib.get_close_matches(str(name).lower(), OPTION_NAMES, n=1)
     return f"; did you mean {close[0]!r}?" if close else f". There are: {', '.join(OPTION_NAMES)}"
 
 
