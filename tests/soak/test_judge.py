@@ -88,8 +88,6 @@ def test_work_after_the_response_is_judged_too(later, noted, expected):
 
 
 def test_memory_that_grows_with_the_requests_is_told_from_memory_that_does_not():
-    level, growing = Memory(), Memory()
-    for step in range(101):
-        level.sample(step / 100, 80 * MIB + step % 2 * MIB)
-        growing.sample(step / 100, 80 * MIB + step * MIB // 5)
+    level = Memory([80 * MIB + part % 2 * MIB for part in range(10)])
+    growing = Memory([80 * MIB + part * MIB for part in range(10)])
     assert (level.grew, growing.grew) == (False, True)

@@ -92,7 +92,7 @@ def soak(
     with service(cell.server, cell.column, broken) as running:
         run = Run(running, cell.server, cell.column, seed=seed, patience=patience, watch=watch)
         run.flow(warming)
-        memory = run.sampled_flow(requests - warming - killing)
+        memory = run.measured_flow(requests - warming - killing)
         kept = run.kept()
         run.flow_while_killed(killing)
         tally = run.finish()

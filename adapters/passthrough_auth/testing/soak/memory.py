@@ -1,33 +1,28 @@
 """Whether a server's memory grows while it serves."""
 
 from dataclasses import dataclass, field
-from statistics import median
 
 MIB = 1024 * 1024
-# What a heap varies by from one moment to another, with dozens of requests of up to 1 MB under way.
-TOLERANCE = 0.04
-SLACK = 2 * MIB
+# What is left of a heap's size to chance, with all that is free in it given back to the system.
+TOLERANCE = 0.02
+SLACK = 1 * MIB
 
 
 @dataclass
 class Memory:
-    """Samples of a server's resident set, each with how much of the run was done by then."""
+    """A server's resident set in bytes at rest, after each tenth of the requests."""
 
-    samples: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
-
-    def sample(self, done: float, size: int) -> None:
-        """Note a size in bytes; `done` goes from 0 to 1."""
-        self.samples.append((done, size))
+    sizes: list[int] = field(default_factory=list[int])
 
     @property
-    def first(self) -> float:
-        """The median of the first tenth of the run, in bytes."""
-        return median(size for done, size in self.samples if done <= 0.1)
+    def first(self) -> int:
+        """After the first tenth."""
+        return self.sizes[0]
 
     @property
-    def last(self) -> float:
-        """The median of the last tenth."""
-        return median(size for done, size in self.samples if done >= 0.9)
+    def last(self) -> int:
+        """After the last tenth."""
+        return self.sizes[-1]
 
     @property
     def grew(self) -> bool:

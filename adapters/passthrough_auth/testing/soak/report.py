@@ -15,7 +15,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 def table(results: Sequence[Figures]) -> Table:
     """A row for each cell, and their sum."""
-    made = Table(title="Soak", caption="RSS in MiB, median of the first and the last tenth")
+    made = Table(title="Soak", caption="RSS in MiB, at rest after the first and the last tenth")
     made.add_column("server, framework", no_wrap=True)
     for heading in ("requests", *KINDS, "injected", "cut", "kept", "RSS first", "last", "s"):
         made.add_column(heading, justify="right", no_wrap=True)
