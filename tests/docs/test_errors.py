@@ -2,10 +2,17 @@
 
 from typing import get_args
 
-from tests.docs.blocks import ROOT, table
+import httpx
+import pytest
+from tests.docs.blocks import ROOT, blocks, table
 
 from passthrough_auth import core
-from passthrough_auth.core import NoCaller, PassthroughAuthError
+from passthrough_auth.core import (
+    CallerDenied,
+    CallerUnauthenticated,
+    NoCaller,
+    PassthroughAuthError,
+)
 from passthrough_auth.core.errors import Absence
 
 PAGE = ROOT / "docs" / "errors.md"
@@ -26,3 +33,17 @@ def test_every_reason_is_there_with_its_text():
     # On the page, what a text has between backticks is set as code.
     reasons = {reason: str(NoCaller(reason)).replace("`", "") for reason in get_args(Absence)}
     assert dict(table(PAGE, "Why there is no caller")) == reasons
+
+
+@pytest.mark.parametrize(
+    ("status", "raised"),
+    [(401, CallerUnauthenticated), (403, CallerDenied), (503, httpx.HTTPStatusError)],
+)
+def test_the_check_of_the_page_on_clients_tells_what_upstream_answered(status, raised):
+    (block,) = (each for each in blocks("python") if "def check(" in each.source)
+    made = {}
+    exec(compile(block.source, str(block), "exec"), made)  # noqa: S102 - it is the page's own code
+    request = httpx.Request("GET", "https://api.example.com/")
+    assert made["check"](httpx.Response(200, request=request)).status_code == 200
+    with pytest.raises(raised):
+        made["check"](httpx.Response(status, request=request))
