@@ -29,7 +29,10 @@ def _check_options() -> list[CheckMessage]:
     try:
         gate_from_settings()
     except ConfigurationError as error:
-        hint = f"See the options of passthrough_auth.core.Gate; they go into settings.{SETTING}."
+        hint = (
+            f"docs/configuration.md lists the options of settings.{SETTING}, as does "
+            "help(passthrough_auth.core.Gate)."
+        )
         return [Error(str(error), hint=hint, id="passthrough_auth.E001")]
     return []
 
