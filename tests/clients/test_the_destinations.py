@@ -1,4 +1,6 @@
-"""Every client says at once, and alike, that it was given no `Destinations`."""
+"""What every client says, and alike, of destinations and URLs that can't be right."""
+
+import asyncio
 
 import grpc
 import pytest
@@ -8,7 +10,12 @@ from passthrough_auth.clients import grpc as for_grpc
 from passthrough_auth.clients import httpx as for_httpx
 from passthrough_auth.clients import httpx2 as for_httpx2
 from passthrough_auth.clients import requests as for_requests
-from passthrough_auth.core import ConfigurationError, Destination
+from passthrough_auth.core import (
+    ConfigurationError,
+    Destination,
+    DestinationNotAllowed,
+    Destinations,
+)
 
 TARGET = "localhost:8443"
 
@@ -59,3 +66,20 @@ def test_anything_but_destinations_is_refused_when_the_client_is_made(make, give
     assert str(caught.value) == (
         "destinations takes Destinations: write Destinations('https://api.example.com')"
     )
+
+
+async def with_aiohttp(destinations):
+    async with for_aiohttp.caller_session(destinations) as session:
+        await session.get("/reports")
+
+
+def test_a_path_alone_is_refused_with_what_to_write():
+    destinations = Destinations("https://localhost:8443")
+    calls = [
+        lambda: for_httpx.caller_client(destinations).get("/reports"),
+        lambda: for_httpx2.caller_client(destinations).get("/reports"),
+        lambda: asyncio.run(with_aiohttp(destinations)),
+    ]
+    for call in calls:
+        with pytest.raises(DestinationNotAllowed, match="base_url="):
+            call()

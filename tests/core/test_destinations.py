@@ -256,7 +256,8 @@ def test_plain_http_to_a_named_host_is_refused_with_the_line_to_write():
         "https://api.example.com\\@evil.example/",
         "https://api.example.com./",
         "https://api.example.com/".replace("a", "\u0430"),
-        "api.example.com/planted-password",
+        " https://api.example.com/planted-password",
+        "",
     ],
 )
 def test_a_url_of_two_readings_is_refused_and_not_shown(url):
@@ -265,6 +266,30 @@ def test_a_url_of_two_readings_is_refused_and_not_shown(url):
 
     assert "planted-password" not in str(caught.value)
     assert "without a user name" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/planted-password",
+        "planted-password",
+        "?planted-password",
+        "//api.example.com/planted-password",
+        "api.example.com/planted-password",
+        "localhost:8000/planted-password",
+        "https:///planted-password",
+        "https:/api.example.com/planted-password",
+    ],
+)
+def test_a_url_without_scheme_or_host_is_refused_with_what_to_write(url):
+    destinations = Destinations("https://api.example.com")
+    for ask in (destinations.headers_for, destinations.check, destinations.hop):
+        with as_alice(), pytest.raises(DestinationNotAllowed) as caught:
+            ask(url)
+
+        assert "planted-password" not in str(caught.value)
+        assert "not a full URL" in str(caught.value)
+        assert "base_url='https://api.example.com'" in str(caught.value)
 
 
 def test_the_refusal_comes_before_the_question_who_calls():
@@ -361,7 +386,12 @@ def named(**options):
     ("build", "says"),
     [
         (Destinations, "Destinations('https://api.example.com')"),
-        (lambda: Destinations(["https://a.example"]), "a destination is an origin such as"),
+        (lambda: Destinations(["https://a.example"]), "write Destinations('https://a.example')"),
+        (
+            lambda: Destinations(("https://a.example", "https://*.b.example")),
+            "not a tuple: write Destinations('https://a.example', 'https://*.b.example')",
+        ),
+        (lambda: Destinations(None), "not a NoneType: write Destinations('https://api.example"),
         (lambda: Destinations("a.example"), "'a.example' is not an origin"),
         (lambda: Destinations("https://a.example/"), "without a path"),
         (lambda: Destinations("https://a.example/api"), "without a path"),
@@ -447,6 +477,11 @@ def test_a_password_in_a_wrong_origin_is_not_shown():
 
     assert "planted-password" not in str(caught.value)
     assert "'a.example' is not an origin" in str(caught.value)
+
+    with pytest.raises(ConfigurationError) as caught:
+        Destinations(["https://alice:planted-password@a.example"])
+
+    assert "planted-password" not in str(caught.value)
 
 
 # --- Hops -----------------------------------------------------------------------------------------

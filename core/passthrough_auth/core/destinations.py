@@ -5,7 +5,7 @@ them to an origin that the app has not named.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple, NoReturn, cast, final
 
 from .context import current_hold
@@ -30,6 +30,8 @@ _ON_PURPOSE: frozenset[Absence] = frozenset({"public", "preflight"})
 # What clients and apps attach to mean someone, whether or not a destination is sent it.
 _ALWAYS_CONFINED = frozenset({"authorization", "cookie"})
 _WILDCARD = re.compile(r"(https?://)\*\.(.+)", re.ASCII | re.IGNORECASE | re.DOTALL)
+# Scheme and host, whatever they are.
+_FULL_URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://[^/?#]", re.ASCII | re.IGNORECASE)
 _VALUE = "{value}"
 # What the values of these headers look like: one is a scheme, a space and what belongs to it.
 _SAMPLES = {"authorization": ("x x", "x x="), "cookie": ("x=x",)}
@@ -267,11 +269,11 @@ class Destinations:
         make what is to be sent.
         """
         origin = origin_of(url)
-        return self._named(origin).headers(cast("Origin", origin))
+        return self._named(origin, url).headers(cast("Origin", origin))
 
     def check(self, url: str) -> None:
         """Raise `DestinationNotAllowed` unless the URL's origin is named. Needs no caller."""
-        self._named(origin_of(url))
+        self._named(origin_of(url), url)
 
     def names(self, origin: Origin) -> bool:
         """Whether credentials may travel to this origin."""
@@ -293,7 +295,7 @@ class Destinations:
         """
         origin = origin_of(url)
         if trail is None:
-            destination = self._named(origin)
+            destination = self._named(origin, url)
             trail = Trail(cast("Origin", origin))
             return Hop(frozenset(), destination.headers(trail.origin), trail)
         if origin == trail.origin and not trail.strayed:
@@ -352,13 +354,9 @@ class Destinations:
                 return found
         return None
 
-    def _named(self, origin: Origin | None) -> Destination:
+    def _named(self, origin: Origin | None, url: str = "") -> Destination:
         if origin is None:
-            raise DestinationNotAllowed(
-                "No credentials travel to a URL that clients may read in different ways. Write "
-                "scheme, host and path in ASCII ('https://api.example.com/path'), without a user "
-                "name, a backslash or white space"
-            )
+            raise DestinationNotAllowed(_how_to_write(url))
         found = self._find(origin)
         if found is None:
             raise DestinationNotAllowed(_how_to_name(origin))
@@ -377,6 +375,21 @@ def check_destinations(given: object) -> Destinations:
     return given
 
 
+def _how_to_write(url: str) -> str:
+    """What is wrong with a URL that has no origin. It may hold a secret, and is not shown."""
+    if url and _FULL_URL.match(url) is None:
+        return (
+            "This is not a full URL, so nobody knows where it leads: it lacks scheme or host. "
+            "Write 'https://api.example.com/path', or give the client "
+            "base_url='https://api.example.com'"
+        )
+    return (
+        "No credentials travel to a URL that clients may read in different ways. Write scheme, "
+        "host and path in ASCII ('https://api.example.com/path'), without a user name, a "
+        "backslash or white space"
+    )
+
+
 def _how_to_name(origin: Origin) -> str:
     text = f"{origin} is not among the destinations that credentials may travel to. "
     if origin.scheme == "https" or origin.is_loopback:
@@ -392,7 +405,8 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
     """Whether it is a wildcard, and the origin, of a wildcard the one all its hosts are below."""
     if not isinstance(given, str):
         raise ConfigurationError(
-            f"a destination is an origin such as 'https://api.example.com', not {given!r}"
+            f"a destination is an origin such as 'https://api.example.com', not a "
+            f"{type(given).__name__}: write {_one_by_one(given)}"
         )
     wildcard = _WILDCARD.fullmatch(given)
     origin = origin_alone(wildcard[1] + wildcard[2] if wildcard else given)
@@ -408,6 +422,14 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
             "name of yours: 'https://*.example.com'"
         )
     return wildcard is not None, origin
+
+
+def _one_by_one(given: object) -> str:
+    """The line to write in place of a list of origins, or of something else."""
+    listed = cast("Collection[object]", given if isinstance(given, list | tuple | set) else ())
+    # What is before an @ can be a password.
+    origins = [repr(each) for each in listed if isinstance(each, str) and "@" not in each]
+    return f"Destinations({', '.join(origins) or repr('https://api.example.com')})"
 
 
 def _shown(given: str) -> str:
