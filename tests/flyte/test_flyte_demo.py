@@ -93,6 +93,9 @@ def test_it_ends_by_itself_with_every_cell_right_also_beside_another(tmp_path: P
             assert text.count("401 Authentication credentials required") == 3
             assert "135 requests" in text
             assert "0 of nobody's, and 30 runs. Every answer was right." in text
+            assert "a local stand-in for the real one" in text
+            assert re.search(r"last run, or refusal +┃ verdict ┃", text)
+            assert "Requests: caller to app. Calls: app to Flyte. Runs: " in text
             assert not each.left_running()
 
 

@@ -29,6 +29,7 @@ APPS = (
 CALLERS = ("alice", "bob", None)
 ROUNDS = 5
 IN_FLIGHT = 24
+COUNTED = "Requests: caller to app. Calls: app to Flyte. Runs: jobs that calls started."
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ def _start(console: Console, stack: ExitStack) -> tuple[FlyteEndpoint, list[App]
     Interrupted, it waits for what is being started, and then all of it can be ended.
     """
     with ThreadPoolExecutor(len(APPS)) as pool:
-        with console.status("Starting a local Flyte endpoint"):
+        with console.status("Starting a local stand-in for Flyte"):
             wanted = FlyteEndpoint(["alice", "bob"], ["train"])
             endpoint = pool.submit(stack.enter_context, wanted).result()
-        console.print(f"Flyte endpoint at {endpoint.url}")
+        console.print(f"Flyte endpoint at {endpoint.url}, a local stand-in for the real one")
         # The apps call nobody but the endpoint, whatever proxy this machine uses for others.
         environment = endpoint.environment() | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         starting = [
@@ -139,7 +140,8 @@ def _ask_everything(console: Console, apps: Sequence[App]) -> list[Cell]:
 def _report(console: Console, endpoint: FlyteEndpoint, cells: Iterable[Cell]) -> bool:
     """Print the table; say whether every answer was right, and Flyte's own record with them."""
     ran_by = {run.name: run.caller for run in endpoint.runs}
-    table = Table("app", "caller", "Flyte saw", Column("run, or refusal", overflow="fold"), "")
+    last_run = Column("last run, or refusal", overflow="fold")
+    table = Table("app", "caller", "Flyte saw", last_run, "verdict")
     all_right = True
     asked = made = 0
     for cell in cells:
@@ -164,6 +166,7 @@ def _report(console: Console, endpoint: FlyteEndpoint, cells: Iterable[Cell]) ->
         f"and {len(endpoint.runs)} runs. "
         + ("[green]Every answer was right." if all_right else "[bold red]Not all of it is right.")
     )
+    console.print(f"[dim]{COUNTED}")
     return all_right
 
 
