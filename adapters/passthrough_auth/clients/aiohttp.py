@@ -30,9 +30,10 @@ _REFUSED = {
 def caller_session(destinations: Destinations, **options: Any) -> aiohttp.ClientSession:
     """A session that acts as the caller of whichever request is being served.
 
-    Make one and share it. It takes the options of `aiohttp.ClientSession`; it keeps no cookies and
-    takes neither proxies nor passwords (netrc) from the environment. Each call raises what
-    `Destinations.headers_for` raises, before anything is sent, and else what aiohttp raises.
+    Make one in each event loop and share it there. It takes the options of
+    `aiohttp.ClientSession`; it keeps no cookies and takes neither proxies nor passwords (netrc)
+    from the environment. Each call raises what `Destinations.headers_for` raises, before anything
+    is sent, and else what aiohttp raises.
 
     Raises `ConfigurationError` for an option that would lead around the boundary.
     """

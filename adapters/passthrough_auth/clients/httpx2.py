@@ -109,7 +109,7 @@ def async_caller_client(
     proxied: bool | None = None,
     **options: Any,
 ) -> httpx2.AsyncClient:
-    """`caller_client`, asynchronous."""
+    """`caller_client`, asynchronous. It belongs to the event loop that it is first used in."""
     own = take_transport_options(options, transport)
     leads = is_proxied(transport, proxied, own.get("proxy"))
     inner = httpx2.AsyncHTTPTransport(**own) if transport is None else transport
