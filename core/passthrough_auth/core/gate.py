@@ -88,7 +88,7 @@ class Gate:
         comma_schemes: Authorization schemes whose credentials hold commas and are wanted all the
             same, such as `Digest`.
         realm: sent in WWW-Authenticate (RFC 9110 section 11.5).
-        resource_metadata: a URL, sent in WWW-Authenticate (RFC 9728 section 5.1).
+        resource_metadata: an absolute URL, sent in WWW-Authenticate (RFC 9728 section 5.1).
         on_refusal: replaces the headers and body of a refusal.
         bindings: what to enter around each request; None binds each supported client that the
             application has imported.
