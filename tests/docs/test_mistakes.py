@@ -79,9 +79,63 @@ import passthrough_auth.{module}
         ("testing.clients", "trustme", "testing"),
         ("testing.conformance.__main__", "click", "testing"),
         ("testing.flyte", "trustme", "flyte,testing"),
+        ("testing.pytest_plugin", "pytest", "flyte,testing"),
     ],
 )
 def test_a_missing_extra_is_named_where_its_module_is_imported(module, lacking, extra):
     code = WITHOUT.format(lacking=lacking, module=module)
     ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert ran.stderr.rstrip().endswith(f"pip install 'passthrough-auth[{extra}]'")
+
+
+RUN = """
+import runpy
+
+sys.argv = ["", {arguments}]
+runpy.run_module("passthrough_auth.testing.{module}", run_name="__main__", alter_sys=True)
+"""
+NOT_INSTALLED = """
+from importlib.metadata import Distribution, PackageNotFoundError
+
+found = Distribution.from_name
+
+def lacking(name):
+    if name == "{lacking}":
+        raise PackageNotFoundError(name)
+    return found(name)
+
+Distribution.from_name = lacking
+"""
+
+
+def run_without(lacking, module, *arguments):
+    """What a suite does where that package is not installed."""
+    absent = WITHOUT.partition("import passthrough_auth")[0] + NOT_INSTALLED
+    listed = ", ".join(map(repr, arguments))
+    code = absent.format(lacking=lacking) + RUN.format(module=module, arguments=listed)
+    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "lacking", "install"),
+    [
+        ("clients", ("--client", "grpc-unary-unary"), "grpc", "'passthrough-auth[grpc]'"),
+        ("clients", ("--client", "aiohttp"), "aiohttp", "'passthrough-auth[aiohttp]'"),
+        ("conformance", ("--on", "waitress"), "waitress", "waitress"),
+        ("conformance", ("--on", "in process"), "django", "'passthrough-auth[django]'"),
+        ("conformance", ("--on", "in process"), "flask", "'passthrough-auth[flask]'"),
+        ("conformance", ("--on", "in process"), "starlette", "'passthrough-auth[fastapi]'"),
+    ],
+)
+def test_a_suite_that_lacks_a_package_says_what_to_install(module, arguments, lacking, install):
+    ran = run_without(lacking, module, *arguments)
+
+    assert ran.returncode
+    assert ran.stderr.rstrip().endswith(f"pip install {install}")
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_suite_of_one_client_needs_no_other():
+    ran = run_without("grpc", "clients", "--client", "requests")
+
+    assert ran.returncode == 0, ran.stderr

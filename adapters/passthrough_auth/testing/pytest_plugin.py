@@ -23,7 +23,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
+from passthrough_auth.core import requires_extra
+
+with requires_extra("flyte,testing", module="pytest"):
+    import pytest
 
 from passthrough_auth.testing.flyte import FlyteEndpoint
 

@@ -11,14 +11,13 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from rich.console import Console
 from rich.table import Table
 
 from .cases import CASES, Bench, Case, cases_for
 from .drivers import DRIVERS, driver
-from .grpc_world import grpc_world
 from .model import Driver
 from .soak import soak
 from .table import as_markdown, measured
@@ -35,6 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--soak", type=int, metavar="CALLS", help="calls for each client")
     parser.add_argument("--table", action="store_true", help="print the table of redirects")
     options = parser.parse_args(arguments)
+    try:
+        return _run(options)
+    except ModuleNotFoundError as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+
+
+def _run(options: argparse.Namespace) -> int:
     console = Console()
     with _worlds() as world_of:
         if options.table:
@@ -57,10 +63,17 @@ def _worlds() -> Generator[WorldOf]:
         def world_of(name: str) -> LocalWorld:
             grpc = name.startswith("grpc")
             if grpc not in running:
-                running[grpc] = stack.enter_context(grpc_world() if grpc else http_world())
+                running[grpc] = stack.enter_context(_grpc_world() if grpc else http_world())
             return running[grpc]
 
         yield world_of
+
+
+def _grpc_world() -> AbstractContextManager[LocalWorld]:
+    # Here and not above: the other clients are run without gRPC.
+    from .grpc_world import grpc_world
+
+    return grpc_world()
 
 
 def _matrix(console: Console, world_of: WorldOf, names: list[str]) -> int:

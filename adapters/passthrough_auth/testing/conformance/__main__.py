@@ -9,7 +9,7 @@ with requires_extra("testing", module="click"):
     import click
     from rich.console import Console
 
-from passthrough_auth.testing.servers import SERVERS
+from passthrough_auth.testing.servers import SERVERS, ServerDidNotStart
 
 from .matrix import IN_PROCESS, Result, all_columns, places, run_in_process, run_on, show, summarise
 
@@ -35,6 +35,16 @@ def main(names: tuple[str, ...], only: str | None, brief: bool) -> None:
     logging.getLogger().setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     console = Console(width=None if brief else 160)
+    try:
+        results = _run(console, names, only, brief=brief)
+    except (ModuleNotFoundError, ServerDidNotStart) as error:
+        raise click.ClickException(str(error)) from error
+    raise SystemExit(0 if summarise(console, results) else 1)
+
+
+def _run(
+    console: Console, names: tuple[str, ...], only: str | None, *, brief: bool
+) -> list[Result]:
     columns = [c for c in all_columns() if only is None or only.lower() in c.name.lower()]
     results: list[Result] = []
     for place in places(names):
@@ -44,7 +54,7 @@ def main(names: tuple[str, ...], only: str | None, brief: bool) -> None:
         results += found
         if not brief or any(result.verdict.kind == "failed" for result in found):
             show(console, name, found)
-    raise SystemExit(0 if summarise(console, results) else 1)
+    return results
 
 
 main()

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Literal
 
+from passthrough_auth.core import requires_extra
+
 from .column import Column, with_prefixes
 
 HEADER = "x-conformance"
@@ -20,14 +22,19 @@ MORE_COLUMNS = "PASSTHROUGH_AUTH_COLUMNS"
 def shipped(interface: Literal["asgi", "wsgi"]) -> list[Column]:
     """The columns that ship, each also below a prefix."""
     # Here and not above: a server of the one interface needs no framework of the other.
-    from .columns import django
+    with requires_extra("django"):
+        from .columns import django
 
     if interface == "asgi":
-        from .columns import fastapi, starlette
+        with requires_extra("fastapi", module="starlette"):
+            from .columns import starlette
+        with requires_extra("fastapi"):
+            from .columns import fastapi
 
         columns = [starlette.COLUMN, fastapi.COLUMN, *django.COLUMNS]
     else:
-        from .columns import flask
+        with requires_extra("fastapi", module="starlette"), requires_extra("flask"):
+            from .columns import flask
 
         columns = [*flask.COLUMNS, *django.COLUMNS]
     return with_prefixes([column for column in columns if column.interface == interface])

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import cast
 
+from passthrough_auth.core import requires_extra
 from passthrough_auth.testing.clients.model import Driver
 
 DRIVERS = {
@@ -26,5 +27,6 @@ DRIVERS = {
 def driver(name: str) -> Driver:
     """The driver of that name. Raises `KeyError`, or `ModuleNotFoundError` naming the extra."""
     module, _, attribute = DRIVERS[name].partition(":")
-    made = getattr(import_module(f"{__name__}.{module}"), attribute)()
-    return cast("Driver", made)
+    with requires_extra(module):
+        imported = import_module(f"{__name__}.{module}")
+    return cast("Driver", getattr(imported, attribute)())
