@@ -54,10 +54,15 @@ def examples():
     pairs = itertools.pairwise(README)
     for framework, (app, commands) in zip(
         ("FastAPI", "Flask", "Django"),
-        [pair for pair in pairs if [block.language for block in pair] == ["python", "sh"]],
+        [pair for pair in pairs if pair[0].language == "python" and _serves(pair[1])],
         strict=True,
     ):
         yield Example(framework, app.source, commands.commands()[-1])
+
+
+def _serves(block):
+    """Whether the last command of a block of them starts a server."""
+    return block.language == "sh" and block.commands()[-1].split()[0] in LISTEN
 
 
 EXAMPLES = list(examples())
