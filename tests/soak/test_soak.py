@@ -28,7 +28,7 @@ BROKEN = [("no-reset", "gunicorn-gthread", "Django"), ("pile-up", "uvicorn-h11-u
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_nobody_sees_anybody_else_and_nothing_is_left_behind(cell):
-    figures = soak(cell, REQUESTS)
+    figures = soak(cell, REQUESTS, rest=0)
     assert not figures.tally.faults, figures.tally.examples
     assert figures.kept == 0
     assert figures.tally.requests > REQUESTS * 0.8
@@ -53,7 +53,7 @@ def test_what_is_not_possible_is_of_a_server_and_a_framework_there_is():
 @pytest.mark.parametrize(("broken", "name", "framework"), BROKEN)
 def test_a_broken_middleware_is_noticed(broken, name, framework):
     (cell,) = cells([name], framework)
-    figures = soak(cell, REQUESTS, broken=broken, patience=1)
+    figures = soak(cell, REQUESTS, broken=broken, patience=1, rest=0)
     assert not figures.clean
     shown = figures.kept if broken == "pile-up" else figures.tally.faults[BREAKS[broken].shows_as]
     assert shown > 10

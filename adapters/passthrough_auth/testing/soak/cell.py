@@ -15,6 +15,8 @@ from .traffic import Tally
 
 PATIENCE = 60.0  # seconds; on some servers a handler goes on for long after its client has left
 
+REST = 4.0  # seconds without requests before memory is looked at
+
 NOT_POSSIBLE = {
     # asgiref runs an async view in an event loop of the request's own, and all requests share one
     # thread here, which can run one loop at a time: "You cannot use AsyncToSync in the same thread
@@ -22,8 +24,7 @@ NOT_POSSIBLE = {
     ("gunicorn-gevent", "Flask, async views"),
 }
 
-# A body that its client doesn't read piles up in this one (0.18), which never waits: how much
-# memory it takes is a matter of how many such clients there happen to be at once.
+# Its memory (0.18) grows with an app that knows nothing of this library, too: see docs/soak.md.
 UNBOUNDED = {"hypercorn-wsgi"}
 
 
@@ -79,20 +80,22 @@ def soak(
     seed: int = 0,
     broken: str | None = None,
     patience: float = PATIENCE,
+    rest: float = REST,
     watch: Watch = lambda _: None,
 ) -> Figures:
     """Make so many requests of a cell.
 
     A fifth of them warms the server up, a tenth at the end is made while its worker is killed;
-    memory is looked at in between. `broken` names one of the `BREAKS`, `patience` is the time in
-    seconds after which nothing may be left of any request, and `watch` is told the progress.
+    memory is looked at in between, each time after `rest` seconds without requests. `broken` names
+    one of the `BREAKS`, `patience` is the time in seconds after which nothing may be left of any
+    request, and `watch` is told the progress.
     """
     began = time.monotonic()
     warming, killing = requests // 5, requests // 10
     with service(cell.server, cell.column, broken) as running:
         run = Run(running, cell.server, cell.column, seed=seed, patience=patience, watch=watch)
         run.flow(warming)
-        memory = run.measured_flow(requests - warming - killing)
+        memory = run.measured_flow(requests - warming - killing, rest)
         kept = run.kept()
         run.flow_while_killed(killing)
         tally = run.finish()

@@ -1,6 +1,6 @@
 """Whether a server's memory grows while it serves."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 MIB = 1024 * 1024
 # What is left of a heap's size to chance, with all that is free in it given back to the system.
@@ -8,21 +8,12 @@ TOLERANCE = 0.02
 SLACK = 1 * MIB
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Memory:
-    """A server's resident set in bytes at rest, after each tenth of the requests."""
+    """A server's resident set in bytes, at rest after the first and the last tenth."""
 
-    sizes: list[int] = field(default_factory=list[int])
-
-    @property
-    def first(self) -> int:
-        """After the first tenth."""
-        return self.sizes[0]
-
-    @property
-    def last(self) -> int:
-        """After the last tenth."""
-        return self.sizes[-1]
+    first: int
+    last: int
 
     @property
     def grew(self) -> bool:

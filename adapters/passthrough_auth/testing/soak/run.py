@@ -16,7 +16,6 @@ from .service import Service
 from .traffic import Tally, Traffic
 
 CLIENTS = 24
-_PARTS = 10  # after each of which memory is looked at
 _DRAIN = 0.5  # seconds between two looks at what work after responses has noted
 _POLL = 0.05  # seconds between two looks at what must come to an end
 
@@ -49,15 +48,21 @@ class Run:
         with self._clients(requests) as working:
             self._look_after(working)
 
-    def measured_flow(self, requests: int) -> Memory:
-        """The same in ten parts, and how much memory the server takes at rest after each."""
-        memory = Memory()
-        for _ in range(_PARTS):
-            self.flow(requests // _PARTS)
-            self._settle()
-            self._service.ask(KEPT)  # which tidies up
-            memory.sizes.append(self._service.memory())
-        return memory
+    def measured_flow(self, requests: int, rest: float) -> Memory:
+        """The same, and how much memory the server takes after the first tenth and the last."""
+        tenth = requests // 10
+        self.flow(tenth)
+        first = self._at_rest(rest)
+        self.flow(requests - 2 * tenth)
+        self.flow(tenth)
+        return Memory(first, self._at_rest(rest))
+
+    def _at_rest(self, rest: float) -> int:
+        self._settle()
+        # Some servers still have unsent bodies of clients that left, or clear up every second.
+        time.sleep(rest)
+        self._service.ask(KEPT)  # which tidies up
+        return self._service.memory()
 
     def flow_while_killed(self, requests: int) -> None:
         """The same, while the worker is killed halfway."""
