@@ -61,7 +61,7 @@ def test_a_broken_middleware_is_noticed(broken, name, framework):
 
 def test_the_command_ends_with_1_for_a_broken_middleware_and_with_0_otherwise():
     command = [sys.executable, "-m", "passthrough_auth.testing.soak", "--on", "waitress"]
-    command += ["--framework", "Flask, sync", "--requests", "100"]
+    command += ["--framework", "Flask, sync", "--requests", "100", "--rest", "1"]
     whole = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (whole.returncode, "0 crossed" in whole.stdout) == (0, True), whole.stdout + whole.stderr
     broken = subprocess.run([*command, "--broken", "global"], check=False, capture_output=True)

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from passthrough_auth.testing.servers import SERVERS
 
 from .broken import BREAKS
-from .cell import Cell, Figures, cells, soak
+from .cell import REST, Cell, Figures, cells, soak
 from .report import injected, line, table
 
 
@@ -26,10 +26,18 @@ from .report import injected, line, table
 @click.option("--framework", default="", help="Only columns whose name holds this.")
 @click.option("--seed", default=0, help="Other choices of what is asked when.")
 @click.option(
+    "--rest", default=REST, show_default=True, help="Seconds of rest before memory is measured."
+)
+@click.option(
     "--broken", type=click.Choice([*BREAKS]), help="Serve a deliberate fault, to see it reported."
 )
 def main(
-    requests: int, servers: tuple[str, ...], framework: str, seed: int, broken: str | None
+    requests: int,
+    servers: tuple[str, ...],
+    framework: str,
+    seed: int,
+    rest: float,
+    broken: str | None,
 ) -> None:
     """Make many requests of real servers at once, and count who saw whom.
 
@@ -39,7 +47,9 @@ def main(
     chosen = cells(servers, framework)
     began = time.monotonic()
     with _progress(console) as progress:
-        results = [_one(progress, cell, requests // len(chosen), seed, broken) for cell in chosen]
+        results = [
+            _one(progress, cell, requests // len(chosen), seed, rest, broken) for cell in chosen
+        ]
     console.print(table(results))
     for each in results:
         for text in each.tally.examples:
@@ -54,13 +64,15 @@ def _progress(console: Console) -> Progress:
     return Progress(*parts, TimeElapsedColumn(), console=console)
 
 
-def _one(progress: Progress, cell: Cell, requests: int, seed: int, broken: str | None) -> Figures:
+def _one(
+    progress: Progress, cell: Cell, requests: int, seed: int, rest: float, broken: str | None
+) -> Figures:
     task = progress.add_task(str(cell), total=requests)
 
     def watch(made: int) -> None:
         progress.update(task, completed=made)
 
-    figures = soak(cell, requests, seed=seed, broken=broken, watch=watch)
+    figures = soak(cell, requests, seed=seed, rest=rest, broken=broken, watch=watch)
     progress.remove_task(task)
     progress.console.print(line(figures), style=None if figures.clean else "red", highlight=False)
     return figures
