@@ -1,16 +1,12 @@
-"""docs/clients.md says what is: its table was measured, and its code runs."""
+"""docs/clients.md says what is; its code is run by tests/docs."""
 
 import re
 from importlib.metadata import version
 from pathlib import Path
 
-import grpc
-import pytest
-
 from passthrough_auth.testing.clients.table import as_markdown, measured
 
 PAGE = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_table_is_what_is_measured(fresh_world):
@@ -24,15 +20,6 @@ def test_the_table_is_what_is_measured(fresh_world):
     theirs = [row for row in rows if row.split(" | ")[0].strip("| ") in as_named]
     assert len(named) == len(ours) == 3
     assert [row for row in [*ours, *theirs] if row not in documented.splitlines()] == []
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.strip().splitlines()[0])
-def test_the_code_runs(block):
-    made = {}
-    exec(compile(block, "docs/clients.md", "exec"), made)  # noqa: S102 - it is the page's own code
-    for value in made.values():
-        if isinstance(value, grpc.Channel):
-            value.close()
 
 
 def test_every_exception_that_the_page_names_is_one():
