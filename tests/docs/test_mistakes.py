@@ -125,6 +125,7 @@ def run_without(lacking, module, *arguments):
         ("conformance", ("--on", "in process"), "django", "'passthrough-auth[django]'"),
         ("conformance", ("--on", "in process"), "flask", "'passthrough-auth[flask]'"),
         ("conformance", ("--on", "in process"), "starlette", "'passthrough-auth[fastapi]'"),
+        ("soak", ("--on", "waitress"), "waitress", "waitress"),
     ],
 )
 def test_a_suite_that_lacks_a_package_says_what_to_install(module, arguments, lacking, install):

@@ -3,11 +3,14 @@
 import sys
 import time
 
-import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from passthrough_auth.core import requires_extra
 
-from passthrough_auth.testing.servers import SERVERS
+with requires_extra("testing", module="click"):
+    import click
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from passthrough_auth.testing.servers import SERVERS, ServerDidNotStart
 
 from .broken import BREAKS
 from .cell import REST, Cell, Figures, cells, soak
@@ -45,18 +48,22 @@ def main(
     """
     console = Console(width=None if sys.stdout.isatty() else 160)
     chosen = cells(servers, framework)
+    if not chosen:
+        raise click.UsageError(f"no server chosen has a column whose name holds {framework!r}")
     began = time.monotonic()
-    with _progress(console) as progress:
-        results = [
-            _one(progress, cell, requests // len(chosen), seed, rest, broken) for cell in chosen
-        ]
+    each = requests // len(chosen)
+    try:
+        with _progress(console) as progress:
+            results = [_one(progress, cell, each, seed, rest, broken) for cell in chosen]
+    except (ModuleNotFoundError, ServerDidNotStart) as error:
+        raise click.ClickException(str(error)) from error
     console.print(table(results))
-    for each in results:
-        for text in each.tally.examples:
-            console.print(f"{each.cell}: {text}", markup=False, highlight=False)
+    for figures in results:
+        for text in figures.tally.examples:
+            console.print(f"{figures.cell}: {text}", markup=False, highlight=False)
     console.print(f"injected: {injected(results)}")
     console.print(f"{len(results)} cells in {time.monotonic() - began:.0f} s")
-    raise SystemExit(0 if results and all(each.clean for each in results) else 1)
+    raise SystemExit(0 if all(figures.clean for figures in results) else 1)
 
 
 def _progress(console: Console) -> Progress:

@@ -85,13 +85,13 @@ def soak(
 ) -> Figures:
     """Make so many requests of a cell.
 
-    A fifth of them warms the server up, a tenth at the end is made while its worker is killed;
+    Two fifths of them warm the server up, a tenth at the end is made while its worker is killed;
     memory is looked at in between, each time after `rest` seconds without requests. `broken` names
     one of the `BREAKS`, `patience` is the time in seconds after which nothing may be left of any
     request, and `watch` is told the progress.
     """
     began = time.monotonic()
-    warming, killing = requests // 5, requests // 10
+    warming, killing = requests * 2 // 5, requests // 10
     with service(cell.server, cell.column, broken) as running:
         run = Run(running, cell.server, cell.column, seed=seed, patience=patience, watch=watch)
         run.flow(warming)

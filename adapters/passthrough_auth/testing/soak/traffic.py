@@ -17,6 +17,7 @@ from .asks import Ask
 from .judge import Fault, Kind, Sent, judge, judge_later
 from .service import Service
 
+MISBEHAVING = 12  # one round in so many
 EXAMPLES = 10  # faults that are shown in words; all are counted
 
 
@@ -25,7 +26,8 @@ class Tally:
     """What came out so far.
 
     `requests` are those that were answered, and judged. `injected` counts what clients did wrong on
-    purpose, by its name; `cut` the requests that a killed worker took with it.
+    purpose, by its name; `cut` the requests that went without an answer, with a killed worker or
+    for a handler that failed on purpose.
     """
 
     requests: int = 0
@@ -54,6 +56,7 @@ class Traffic:
         """Whether the worker is being killed: requests may go without an answer."""
         self._lock = threading.Lock()
         self._marks = itertools.count(1)
+        self._rounds = itertools.count()
         self.left = 0
         self._awaited: dict[str, Sent] = {}
         self._reported: set[str] = set()
@@ -76,6 +79,10 @@ class Traffic:
             self.left -= taken
         return taken
 
+    def misbehaves(self) -> bool:
+        """Whether the next round of a client shall misbehave; not by chance, so that some do."""
+        return next(self._rounds) % MISBEHAVING == 0
+
     def sent(self, ask: Ask, chance: Random) -> Sent:
         """A request to be made, with credentials that no other has."""
         mark = f"soak-{next(self._marks)}"
@@ -97,11 +104,16 @@ class Traffic:
 
     def failed(self, what: str) -> None:
         """Count a request that was not answered, or not as HTTP has it."""
+        if self.killing:
+            self.cut()
+            return
         with self._lock:
-            if self.killing:
-                self.tally.cut += 1
-            else:
-                self.tally.add([Fault("broken", what)])
+            self.tally.add([Fault("broken", what)])
+
+    def cut(self) -> None:
+        """Count a request that may well go without an answer."""
+        with self._lock:
+            self.tally.cut += 1
 
     def injected(self, name: str) -> None:
         """Count what a client did wrong on purpose."""
