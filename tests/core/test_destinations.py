@@ -509,6 +509,14 @@ def test_a_header_that_the_app_set_itself_is_not_overwritten():
     assert headers == {"authorization": "Basic own", **dict([SESSION])}
 
 
+def test_a_hop_tells_which_headers_it_added():
+    hop = Destinations("https://a.example").hop
+    with as_alice(ALICE, SESSION):
+        assert hop("https://a.example/").apply({"authorization": "Basic own"}) == ["cookie"]
+        back = hop("https://a.example/", Trail(origin_of("https://a.example"), strayed=True))
+        assert back.apply({"authorization": "Basic own"}) == ["authorization", "cookie"]
+
+
 def test_each_hop_of_a_call_is_judged_by_its_own_origin():
     destinations = Destinations(
         Destination("https://a.example", send={"authorization": "X-App-Token"}),

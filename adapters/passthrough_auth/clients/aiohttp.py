@@ -71,15 +71,13 @@ class CallerMiddleware:
         if hop.add and request.proxy is not None:
             self._destinations.refuse_plain_proxy(str(request.url))
         call.trail = hop.trail
-        own = [name for name in hop.add if name in request.headers and name not in hop.remove]
-        hop.apply(request.headers)
+        added = hop.apply(request.headers)
         try:
             return await handler(request)
         finally:
             # They have been sent. Errors raised later show the headers that are here then.
-            for name in hop.add:
-                if name not in own:
-                    del request.headers[name]
+            for name in added:
+                del request.headers[name]
 
 
 class _Call:

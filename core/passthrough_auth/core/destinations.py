@@ -212,17 +212,19 @@ class Hop:
         self.add = add
         self.trail = trail
 
-    def apply(self, headers: MutableMapping[str, Any]) -> None:
+    def apply(self, headers: MutableMapping[str, Any]) -> list[str]:
         """Change the headers of this hop, whose mapping must not mind the case of names.
 
-        A header that the app set itself stays as it is while the call keeps to its origin.
+        A header that the app set itself stays as it is while the call keeps to its origin. Returns
+        the names of those added: the caller's, which may have to be taken away after the hop.
         """
         for name in self.remove:
             if name in headers:
                 del headers[name]
-        for name, value in self.add.items():
-            if name not in headers:
-                headers[name] = value
+        added = [name for name in self.add if name not in headers]
+        for name in added:
+            headers[name] = self.add[name]
+        return added
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Hop holds secrets and can't be pickled")
