@@ -102,6 +102,18 @@ def test_a_cookie_given_with_a_request_is_sent(session, world):
     assert response.json()["headers"]["cookie"] == "app=own"
 
 
+def test_a_cookie_given_with_a_request_is_not_followed_by_the_callers(session, world):
+    """requests would send it again after a redirect, with what the response before has set."""
+    world.clear()
+    with auth_metadata(ALICE, ("cookie", "session=alice"), bindings=()):
+        session.get(world.redirect("named", "/whoami"), cookies={"app": "own"})
+
+    assert [each.credentials() for each in world.arrivals()] == [
+        {**dict([ALICE]), "cookie": "app=own"},
+        dict([ALICE]),
+    ]
+
+
 def test_closing_the_session_closes_what_it_mounted(world):
     with CallerSession(world.destinations()) as session:
         session.get_adapter("https://a.example").close()

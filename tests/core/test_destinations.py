@@ -497,8 +497,8 @@ def walk(destinations, *urls):
     trail = None
     for url in urls:
         hop = destinations.hop(url, trail)
-        trail = hop.trail
         yield applied(hop, {"accept": "*/*", "x-app-token": "apps-own"})
+        trail = hop.trail
 
 
 def test_a_header_that_the_app_set_itself_is_not_overwritten():
@@ -507,6 +507,32 @@ def test_a_header_that_the_app_set_itself_is_not_overwritten():
         headers = applied(hop("https://a.example/"), {"authorization": "Basic own"})
 
     assert headers == {"authorization": "Basic own", **dict([SESSION])}
+
+
+def test_a_header_that_the_app_set_has_no_successor_while_the_call_keeps_to_its_origin():
+    """Clients drop Cookie on redirects, and what the app sets on a second try, on the third."""
+    destinations = Destinations("https://a.example", "https://b.example")
+    trail, sent = None, []
+    with as_alice(ALICE, SESSION):
+        for url, headers in [
+            ("https://a.example/1", {"cookie": "app=own"}),
+            ("https://a.example/2", {"authorization": "Basic own"}),
+            ("https://a.example/3", {}),
+            ("https://b.example/4", {"cookie": "app=own"}),
+            ("https://a.example/5", {}),
+        ]:
+            hop = destinations.hop(url, trail)
+            sent.append(applied(hop, headers))
+            trail = hop.trail
+            assert "app=own" not in repr(trail)
+
+    assert sent == [
+        {"cookie": "app=own", **dict([ALICE])},
+        {"authorization": "Basic own"},
+        {},
+        dict([ALICE, SESSION]),
+        dict([ALICE, SESSION]),
+    ]
 
 
 def test_a_hop_tells_which_headers_it_added():

@@ -112,10 +112,10 @@ class Carrier:
         hop = self._destinations.hop(url, trail)
         if hop.add and self._proxied is not False:
             self._destinations.refuse_plain_proxy(url, "" if self._proxied else _UNTOLD)
-        # Replaced, not changed: older releases keep the app's own dict here.
-        request.extensions = {**request.extensions, _TRAIL: hop.trail}
         headers = request.headers.copy()
         hop.apply(headers)
+        # Replaced, not changed: older releases keep the app's own dict here.
+        request.extensions = {**request.extensions, _TRAIL: hop.trail}
         make: Any = type(request)
         copy: _R = make(
             request.method,

@@ -70,8 +70,8 @@ class CallerMiddleware:
         hop = self._destinations.hop(call.url_of(request), call.trail)
         if hop.add and request.proxy is not None:
             self._destinations.refuse_plain_proxy(str(request.url))
-        call.trail = hop.trail
         added = hop.apply(request.headers)
+        call.trail = hop.trail
         try:
             return await handler(request)
         finally:

@@ -79,9 +79,9 @@ class _HopAdapter(BaseAdapter):
         hop = self._destinations.hop(url, call.trail)
         if hop.add and select_proxy(url, kwargs.get("proxies")):
             self._destinations.refuse_plain_proxy(url)
-        call.trail = hop.trail
         outgoing = request.copy()
         hop.apply(outgoing.headers)
+        call.trail = hop.trail
         response = self._mounted.send(outgoing, *args, **kwargs)
         # The request that is redirected, and shown in the response, holds no credentials.
         response.request = request

@@ -191,18 +191,21 @@ class Destination:
 class Trail(NamedTuple):
     """Where the hops of one call have been. A client keeps it between two hops; it has no secret.
 
-    `strayed` is true from the first hop that left the origin of the first one.
+    `strayed` is true from the first hop that left the origin of the first one. Until then, `own`
+    has the names of headers that the app set itself, in place of the caller's.
     """
 
     origin: Origin
     strayed: bool = False
+    own: frozenset[str] = frozenset()
 
 
 @final
 class Hop:
     """What one hop of a call carries: headers to take away, headers to add, the trail so far.
 
-    Only `add` holds secrets. It can't be pickled, and its repr shows none.
+    The next hop wants `trail` as it is once this one was applied. Only `add` holds secrets. It
+    can't be pickled, and its repr shows none.
     """
 
     __slots__ = ("add", "remove", "trail")
@@ -215,13 +218,17 @@ class Hop:
     def apply(self, headers: MutableMapping[str, Any]) -> list[str]:
         """Change the headers of this hop, whose mapping must not mind the case of names.
 
-        A header that the app set itself stays as it is while the call keeps to its origin. Returns
-        the names of those added: the caller's, which may have to be taken away after the hop.
+        A header that the app set itself stays as it is while the call keeps to its origin. Nor
+        does the caller's take its place once the client has dropped it, as some do with Cookie on
+        a redirect: beside the rest of what the app set, it would be another identity. Returns the
+        names of those added: the caller's, which may have to be taken away after the hop.
         """
         for name in self.remove:
             if name in headers:
                 del headers[name]
-        added = [name for name in self.add if name not in headers]
+        own = self.trail.own.union(name for name in self.add if name in headers)
+        self.trail = self.trail._replace(own=own)
+        added = [name for name in self.add if name not in own]
         for name in added:
             headers[name] = self.add[name]
         return added
@@ -302,7 +309,7 @@ class Destinations:
             return Hop(frozenset(), destination.headers(trail.origin), trail)
         if origin == trail.origin and not trail.strayed:
             return Hop(frozenset(), self._named(origin).headers(trail.origin), trail)
-        stray = trail._replace(strayed=True)
+        stray = Trail(trail.origin, strayed=True)
         found = None if origin is None else self._find(origin)
         added = {} if origin is None or found is None else found.headers(origin)
         return Hop(self.confined_headers(), added, stray)

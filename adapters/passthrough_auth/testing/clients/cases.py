@@ -466,6 +466,18 @@ def what_the_app_set_is_kept_within_the_origin(bench: Bench) -> None:
 
 
 @case("http")
+def a_cookie_of_the_apps_is_not_followed_by_the_callers(bench: Bench) -> None:
+    """Some drop it on a redirect. The app's token beside the caller's session would be of two."""
+    own = {"Authorization": "Basic app-own", "Cookie": "app=own"}
+    hops = _followed(bench, bench.world.redirect("named", "/to/302?url=/whoami"), headers=own)
+    cookies = [headers.pop("cookie", "dropped") for _, headers in hops]
+    assert cookies[0] == "app=own"
+    assert set(cookies) <= {"app=own", "dropped"}
+    others = {"authorization": "Basic app-own", "x-team-token": "alice-team"}
+    assert hops == [("named", others)] * 3
+
+
+@case("http")
 def a_body_sent_again_takes_no_credentials_along(bench: Bench) -> None:
     """307 and 308 repeat the method and the body."""
     world = bench.world
