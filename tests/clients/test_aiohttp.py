@@ -100,6 +100,109 @@ def test_middlewares_of_the_app_run_before_and_may_call_themselves(world):
     ]
 
 
+def fetched(world, url, *middlewares, **options):
+    """The status of a call, and where each of its hops arrived with which credentials."""
+
+    async def use(session):
+        async with session.get(url, **options) as response:
+            return response.status
+
+    world.clear()
+    status = run(world, use, middlewares=middlewares)
+    return status, [(each.origin, each.credentials()) for each in world.arrivals()]
+
+
+async def refreshes(request, handler):
+    """As token refreshers do: a 401 is answered with a token and a cookie of the app's own."""
+    response = await handler(request)
+    if response.status == 401:
+        request.headers.update({"Authorization": "Bearer fresh", "Cookie": "app=fresh"})
+        response = await handler(request)
+    return response
+
+
+async def signs(request, handler):
+    """As services with signed requests want it: every hop has headers of its own."""
+    path = request.url.path
+    request.headers.update({"Authorization": f"Signed {path}", "Cookie": f"signed={path}"})
+    return await handler(request)
+
+
+FRESH = {"authorization": "Bearer fresh", "cookie": "app=fresh"}
+
+
+def test_what_a_middleware_of_the_app_sets_on_a_second_try_is_sent(world):
+    url = world.url("named", "/asks-for/Bearer fresh")
+
+    assert fetched(world, url, refreshes) == (200, [("named", dict([ALICE])), ("named", FRESH)])
+
+
+def test_a_second_try_after_a_redirect_within_the_origin_is_sent(world):
+    url = world.redirect("named", world.url("named", "/asks-for/Bearer fresh"))
+
+    status, hops = fetched(world, url, refreshes)
+
+    assert status == 200
+    assert hops == [("named", dict([ALICE]))] * 2 + [("named", FRESH)]
+
+
+@pytest.mark.parametrize(
+    ("origin", "carried"), [("second", dict([ALICE])), ("stranger", {}), ("neighbour", {})]
+)
+def test_a_second_try_at_another_origin_carries_nothing_of_the_apps(world, origin, carried):
+    url = world.redirect("named", world.url(origin, "/asks-for/Bearer fresh"))
+
+    status, hops = fetched(world, url, refreshes)
+
+    assert status == 401
+    assert hops == [("named", dict([ALICE]))] + [(origin, carried)] * 2
+
+
+def test_digest_authentication_of_the_apps_own_is_sent(world):
+    """On a second try too: the challenge of the first is what it answers."""
+    digest = aiohttp.DigestAuthMiddleware("app", "password")
+    status, hops = fetched(world, world.url("named", "/asks-for/Digest"), digest)
+
+    assert status == 200
+    assert hops[0] == ("named", dict([ALICE]))
+    assert hops[1][1]["authorization"].startswith('Digest username="app"')
+
+
+def test_each_hop_may_be_signed_anew_within_the_origin(world):
+    signed = [
+        ("named", {"authorization": f"Signed {path}", "cookie": f"signed={path}"})
+        for path in ("/to/302", "/whoami")
+    ]
+    assert fetched(world, world.redirect("named", "/whoami"), signs) == (200, signed)
+    for origin, carried in [("second", dict([ALICE])), ("stranger", {})]:
+        url = world.redirect("named", world.url(origin))
+        assert fetched(world, url, signs) == (200, [signed[0], (origin, carried)])
+
+
+@pytest.mark.parametrize("origin", ["named", "second", "stranger"])
+@pytest.mark.parametrize("middleware", [signs, refreshes])
+def test_a_user_name_in_a_redirect_is_nobodys_whatever_a_middleware_sets(world, origin, middleware):
+    url = world.url(origin, "/asks-for/Bearer fresh")
+    url = world.redirect("named", url.replace("://", "://mallory:password@"))
+
+    status, hops = fetched(world, url, middleware)
+
+    assert status == 401
+    assert len(hops) > 1
+    assert {where for where, _ in hops[1:]} == {origin}
+    assert [carried for _, carried in hops[1:] if carried] == []
+
+
+def test_our_middleware_given_with_a_request_carries_nothing_beyond_its_first_hop(world):
+    """It then doesn't see what aiohttp made of a Location."""
+    ours = CallerMiddleware(world.destinations())
+    for origin in ("named", "stranger"):
+        url = world.redirect("named", world.url(origin).replace("://", "://mallory:password@"))
+        status, hops = fetched(world, url, middlewares=(ours,))
+
+        assert (status, hops) == (200, [("named", dict([ALICE])), (origin, {})])
+
+
 def test_middlewares_given_with_a_request_replace_ours_and_nothing_is_attached(world):
     """That is aiohttp's rule: it is safe, if not what was meant."""
 

@@ -40,7 +40,8 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
     for name, instead in _REFUSED.items():
         if name in options:
             raise ConfigurationError(f"{name} can't be given here: {instead}")
-    middlewares = (*options.pop("middlewares", ()), CallerMiddleware(destinations))
+    given = options.pop("middlewares", ())
+    middlewares = (_begin_hop, *given, CallerMiddleware(destinations))
     traces = [*(options.pop("trace_configs", None) or ()), _calls_of(destinations)]
     return aiohttp.ClientSession(
         middlewares=middlewares,
@@ -83,31 +84,44 @@ class CallerMiddleware:
 class _Call:
     """One call of a session: the trail of its hops, and what it began with."""
 
-    __slots__ = ("_authorization", "_cookie", "session", "trail")
+    __slots__ = ("_begun_with", "_is_plain", "session", "trail")
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self.trail: Trail | None = None
-        self._authorization: str | None = None
-        self._cookie: str | None = None
+        self._begun_with: tuple[str | None, str | None] | None = None
+        self._is_plain = False
+
+    def begin_hop(self, request: aiohttp.ClientRequest) -> None:
+        """Look at a hop as aiohttp has made it: the app's middlewares may set what they like.
+
+        If the Location had a user name and password, aiohttp has taken them off the URL and made
+        an Authorization header of them. In some releases it also adds the cookies of the response
+        before, without a jar: they are dropped.
+        """
+        authorization, cookie = map(request.headers.get, ("authorization", "cookie"))
+        if self._begun_with is None:
+            self._begun_with = authorization, cookie
+        self._is_plain = authorization in (None, self._begun_with[0])
+        if cookie != self._begun_with[1]:
+            request.headers.popall("cookie", None)
 
     def url_of(self, request: aiohttp.ClientRequest) -> str:
-        """The URL of this hop, or "" if its Location brought a user name and password along.
-
-        aiohttp has then taken them off the URL, and made an Authorization header of them. It also
-        adds, in some releases, the cookies of the response before, without a jar: they are dropped.
-        """
-        authorization = request.headers.get("authorization")
-        cookie = request.headers.get("cookie")
-        if self.trail is None:
-            self._authorization, self._cookie = authorization, cookie
-            return str(request.url)
-        if cookie != self._cookie:
-            request.headers.popall("cookie", None)
-        return str(request.url) if authorization in (None, self._authorization) else ""
+        """The URL of this hop, or "" if its Location had, or may have had, a user name."""
+        return str(request.url) if self.trail is None or self._is_plain else ""
 
 
 _call: ContextVar[_Call | None] = ContextVar("passthrough_auth_aiohttp_call", default=None)
+
+
+async def _begin_hop(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """The first of a session's middlewares: called once a hop, however often the app's try it."""
+    call = _call.get()
+    if call is not None:
+        call.begin_hop(request)
+    return await handler(request)
 
 
 def _calls_of(destinations: Destinations) -> aiohttp.TraceConfig:

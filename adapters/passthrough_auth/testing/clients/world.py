@@ -41,6 +41,8 @@ ORIGINS = {
 }
 NAMED = ("named", "second", "plain")
 STRANGERS = tuple(name for name in ORIGINS if name not in NAMED)
+# What "/asks-for/..." answers to any other Authorization.
+_CHALLENGE = ("www-authenticate", 'Digest realm="world", nonce="0", qop="auth"')
 
 _Send = Callable[[dict[str, Any]], Awaitable[None]]
 _Receive = Callable[[], Awaitable[Any]]
@@ -183,6 +185,11 @@ class HttpWorld(LocalWorld):
             return
         if action == "slow":
             await asyncio.sleep(float(rest[0]))
+        if action == "asks-for" and not arrival.headers.get("authorization", "").startswith(
+            rest[0]
+        ):
+            await _respond(send, 401, [cookie, _CHALLENGE])
+            return
         status = 200
         if action == "flaky" and rest[0] not in self._flaky:
             self._flaky.add(rest[0])
