@@ -184,6 +184,24 @@ def test_an_anonymous_destination_does_not_miss_it():
         assert Destinations(destination).headers_for("https://api.example.com/") == {}
 
 
+@pytest.mark.parametrize("send", [None, ["authorization"]])
+def test_a_caller_of_whom_nothing_is_left_is_missed_however_the_destination_was_written(send):
+    """Work may be narrowed to what its caller hasn't got. Nobody else is then to be nobody."""
+    url = "https://api.example.com/"
+    narrow = Destination("https://api.example.com", send=["x-a"], on_missing="anonymous")
+    strict = Destinations(Destination("https://api.example.com", send=send))
+    anonymous = Destination("https://api.example.com", send=send, on_missing="anonymous")
+    with as_alice():
+        caller = snapshot(destinations=Destinations(narrow))
+
+    with caller.active():
+        assert Destinations(anonymous).headers_for(url) == {}
+        with pytest.raises(CredentialMissing, match="is to be sent"):
+            strict.headers_for(url)
+        with snapshot(destinations=strict).active(), pytest.raises(CredentialMissing):
+            Destinations(anonymous).headers_for(url)
+
+
 @pytest.mark.parametrize("reason", ["public", "preflight"])
 def test_without_a_caller_on_purpose_only_an_anonymous_destination_is_called(reason):
     destinations = Destinations(

@@ -208,7 +208,7 @@ def test_it_expires_after_five_minutes_unless_told_otherwise():
 
 def test_its_work_is_sent_no_more_than_its_destinations_may_be():
     narrowed = Destinations(Destination("https://a.example", send=[]))
-    client = Destinations("https://a.example")
+    client = Destinations(Destination("https://a.example", on_missing="anonymous"))
 
     with CallerThreadPoolExecutor(1, destinations=narrowed) as pool, Hold(ALICE).active():
         assert pool.submit(client.headers_for, "https://a.example/").result() == {}

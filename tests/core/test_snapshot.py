@@ -343,8 +343,9 @@ def headers_within(narrowed, client=WIDE, url="https://a.example/"):
 def test_work_is_sent_no_more_than_what_it_is_narrowed_to(send, sent):
     """Its own client may send more, for other work."""
     narrowed = Destinations(Destination("https://a.example", send=send))
+    client = Destinations(Destination("https://a.example", on_missing="anonymous"))
 
-    assert headers_within(narrowed) == {name: BOTH_OF_THEM.headers()[name] for name in sent}
+    assert headers_within(narrowed, client) == {name: BOTH_OF_THEM.headers()[name] for name in sent}
 
 
 def test_a_wildcard_narrows_as_what_is_named_closest():
@@ -387,7 +388,10 @@ def test_what_the_caller_lacks_is_missed_where_work_is_narrowed_to_it():
         headers_within(Destinations(narrowed))
 
     anonymous = Destination("https://a.example", send=["x-other"], on_missing="anonymous")
-    assert headers_within(Destinations(anonymous)) == {}
+    client = Destinations(Destination("https://a.example", on_missing="anonymous"))
+    assert headers_within(Destinations(anonymous), client) == {}
+    with pytest.raises(CredentialMissing, match="no credential of the caller's"):
+        headers_within(Destinations(anonymous))
 
 
 def test_one_within_another_is_sent_what_both_may_be():

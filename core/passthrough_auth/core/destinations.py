@@ -120,6 +120,8 @@ class Destination:
         credentials = self._credentials(origin)
         if credentials is None:
             return {}
+        if not credentials:
+            self._check_missing()
         if self._lines is None:
             return credentials.headers()
         return self._rendered(credentials, self._lines)
@@ -129,12 +131,14 @@ class Destination:
 
         Raises `CredentialMissing` as `headers` does.
         """
-        if not self._lines:
-            return credentials if self._lines is None else NOBODY
-        inbound = {line.inbound for line in self._lines}
-        found = Credentials(*(pair for pair in credentials.pairs() if pair[0] in inbound))
+        if self._lines == ():
+            return NOBODY
+        found = credentials
+        if self._lines is not None:
+            inbound = {line.inbound for line in self._lines}
+            found = Credentials(*(pair for pair in credentials.pairs() if pair[0] in inbound))
         if not found:
-            self._check_missing(self._lines)
+            self._check_missing()
         return found
 
     def confined(self) -> frozenset[str]:
@@ -167,13 +171,13 @@ class Destination:
                 headers[line.name] = rendered
         if not headers:
             del values  # a traceback with locals would show them
-            self._check_missing(lines)
+            self._check_missing()
         return headers
 
-    def _check_missing(self, lines: tuple[_Line, ...]) -> None:
-        """Raise, unless nothing is sent where none of these is there."""
+    def _check_missing(self) -> None:
+        """Raise, unless nothing is sent where none of what is to be sent is there."""
         if self.on_missing == "raise":
-            wanted = " or ".join(repr(line.inbound) for line in lines)
+            wanted = " or ".join(repr(line.inbound) for line in self._lines or ()) or "credential"
             raise CredentialMissing(
                 f"There is no {wanted} of the caller's here, which {self} is to be sent. Take it "
                 "off requests with header_extractors, name it in send= where work is narrowed to "
