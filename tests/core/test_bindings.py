@@ -51,9 +51,9 @@ def test_the_bindings_given_are_in_force():
     [
         ([bind, 7], "takes callables"),
         (["flyte"], "such as bind_flyte"),
-        ("flyte", r"a list: write \[binding\]"),
-        (7, r"a list: write \[binding\]"),
-        (bind, r"a list: write \[binding\]"),
+        ("flyte", r"write \[bind_flyte\]"),
+        (7, r"write \[bind_flyte\]"),
+        (bind, r"write \[bind_flyte\]"),
     ],
 )
 def test_bindings_that_can_t_be_right_are_a_configuration_error(given, advice):
@@ -151,6 +151,17 @@ def test_a_group_of_errors_is_a_refusal_if_all_of_them_are():
     assert find_refusal(ExceptionGroup("tasks", [first, second]), ()) is first
     assert find_refusal(chained(KeyError(), ExceptionGroup("tasks", [second])), ()) is not None
     assert find_refusal(ExceptionGroup("tasks", [first, KeyError()]), ()) is None
+    # Of one cause that both have in common.
+    both = [chained(KeyError(), first), chained(ValueError(), first)]
+    assert find_refusal(ExceptionGroup("tasks", both), ()) is first
+
+
+def test_a_group_that_caused_one_of_its_own_errors_is_looked_through_once():
+    """As after `raise group.exceptions[0] from group`."""
+    group = ExceptionGroup("tasks", [KeyError(), ValueError()])
+    group.exceptions[0].__cause__ = group
+
+    assert find_refusal(group.exceptions[0], ()) is None
 
 
 def test_an_error_without_one_is_no_refusal():

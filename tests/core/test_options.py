@@ -92,5 +92,5 @@ def test_a_path_that_leads_nowhere_says_what_to_write(option, path):
 def test_one_path_where_a_list_is_meant_is_told_so():
     options = options_from({"header_extractors": EXTRACTOR}, source="X")
 
-    with pytest.raises(ConfigurationError, match=r"list of extractors: write \[extractor\]"):
+    with pytest.raises(ConfigurationError, match=r"write \[extract_authorization_header\]"):
         Gate(**options)

@@ -6,10 +6,11 @@ there is no caller, so that nothing of an earlier request is left standing.
 
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, cast
 
+from .checking import checked_collection
 from .credentials import Credentials
 from .errors import CallerRefused, ConfigurationError
 
@@ -49,9 +50,9 @@ class Bindings:
         if given is None:
             self._waiting = _installed()
         else:
-            if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
-                raise ConfigurationError("bindings takes a list: write [binding], or [] for none")
-            self._bound = tuple(_checked(binding) for binding in given)
+            self._bound = tuple(
+                map(_checked, checked_collection("bindings", given, "[bind_flyte]"))
+            )
 
     def current(self) -> tuple[Binding, ...]:
         """The bindings in force now."""
@@ -76,7 +77,12 @@ def find_refusal(error: BaseException, bindings: Iterable[Binding]) -> CallerRef
     A group of errors (PEP 654: task groups raise them) comes from one if all of its errors do:
     where something else failed too, answering with the refusal would hide it.
     """
-    seen: set[int] = set()
+    return _find_refusal(error, bindings, set())
+
+
+def _find_refusal(
+    error: BaseException, bindings: Iterable[Binding], seen: set[int]
+) -> CallerRefused | None:
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
@@ -88,16 +94,11 @@ def find_refusal(error: BaseException, bindings: Iterable[Binding]) -> CallerRef
             if refused is not None:
                 return cast("CallerRefused", refused)
         if isinstance(cause, BaseExceptionGroup):
-            return _refusal_of_all(cast("BaseExceptionGroup[BaseException]", cause), bindings)
+            group = cast("BaseExceptionGroup[BaseException]", cause)
+            refusals = [_find_refusal(each, bindings, {*seen}) for each in group.exceptions]
+            return refusals[0] if all(refusals) else None
         cause = cause.__cause__
     return None
-
-
-def _refusal_of_all(
-    group: BaseExceptionGroup[BaseException], bindings: Iterable[Binding]
-) -> CallerRefused | None:
-    refusals = [find_refusal(each, bindings) for each in group.exceptions]
-    return refusals[0] if all(refusals) else None
 
 
 def _installed() -> "dict[str, EntryPoint]":

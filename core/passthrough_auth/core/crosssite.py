@@ -4,8 +4,9 @@ Follows Fetch Metadata (Sec-Fetch-Site) and, for browsers without it, compares O
 A client that sends neither is no browser, and nothing can be attached to its requests by itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from .checking import checked_collection
 from .errors import ConfigurationError
 from .origin import Origin, origin_alone
 from .request import Request
@@ -16,11 +17,9 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 def check_trusted_origins(origins: Iterable[str]) -> frozenset[Origin]:
     """The origins that these texts name, or `ConfigurationError`."""
-    if isinstance(origins, str | bytes | Mapping) or not isinstance(origins, Iterable):
-        raise ConfigurationError(
-            f"trusted_origins takes a collection such as {{'https://a.example'}}, not {origins!r}"
-        )
-    return frozenset(_checked(origin) for origin in origins)
+    return frozenset(
+        map(_checked, checked_collection("trusted_origins", origins, "{'https://a.example'}"))
+    )
 
 
 def is_state_changing(request: Request) -> bool:

@@ -5,9 +5,10 @@ matches no rule at all, so its request needs credentials.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import cast, final
 
+from .checking import checked_collection
 from .errors import ConfigurationError
 
 PathRule = str | re.Pattern[str]
@@ -43,15 +44,8 @@ class PathRules:
     __slots__ = ("_deepest", "_exact", "_patterns", "_subtrees")
 
     def __init__(self, rules: Iterable[PathRule] = ()) -> None:
-        if isinstance(rules, Mapping):
-            raise ConfigurationError(
-                "excluded_paths takes a collection of paths, such as {'/health'}, not a mapping"
-            )
-        if isinstance(rules, str | bytes) or not isinstance(rules, Iterable):
-            raise ConfigurationError(
-                f"excluded_paths takes a collection of paths: write {{{rules!r}}}"
-            )
-        checked = [_checked(rule) for rule in rules]
+        listed = checked_collection("excluded_paths", rules, _example(rules))
+        checked = [_checked(rule) for rule in listed]
         strings = [rule for rule in checked if isinstance(rule, str)]
         subtrees = {rule[:-2] for rule in strings if rule.endswith("/*")}
         self._exact = frozenset(rule for rule in strings if not rule.endswith("/*"))
@@ -89,6 +83,11 @@ class PathRules:
         subtrees = [f"{rule}/*" for rule in self._subtrees]
         patterns = [pattern.pattern for pattern in self._patterns]
         return f"<PathRules {' '.join(sorted([*self._exact, *subtrees, *patterns]))}>"
+
+
+def _example(given: object) -> str:
+    """What to write for a rule alone, or for anything else."""
+    return f"{{{given!r}}}" if isinstance(given, str | re.Pattern) else "{'/health'}"
 
 
 def _checked(rule: object) -> PathRule:

@@ -1,11 +1,12 @@
 """The one place where it is decided whether a request may pass, and as whom."""
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from typing import NamedTuple, TypedDict, cast, final
 
 from . import crosssite
 from .bindings import Binding, Bindings, find_refusal
+from .checking import checked_collection, checked_flag
 from .context import Hold
 from .credentials import Credentials
 from .errors import Absence, ConfigurationError, MalformedCredential
@@ -50,11 +51,11 @@ class Refused(NamedTuple):
 Decision = Admitted | Public | Refused
 
 OnRefusal = Callable[[Request, Refusal], Refusal]
-"""Replaces a refusal's headers and body. Its status may not become a success."""
+"""Replaces a refusal: headers, body, and the status within 300 to 599, but not by 304."""
 
 
 class PolicyOptions(TypedDict, total=False):
-    """The keyword-only options of adapters that take the first two of `GateOptions` by place."""
+    """What ASGI adapters take by keyword only; the two others of `GateOptions` by place too."""
 
     trusted_origins: Iterable[str]
     allow_preflight: bool
@@ -89,7 +90,7 @@ class Gate:
             same, such as `Digest`.
         realm: sent in WWW-Authenticate (RFC 9110 section 11.5).
         resource_metadata: an absolute URL, sent in WWW-Authenticate (RFC 9728 section 5.1).
-        on_refusal: replaces the headers and body of a refusal.
+        on_refusal: replaces a refusal, as `OnRefusal` says.
         bindings: what to enter around each request; None binds each supported client that the
             application has imported.
 
@@ -128,7 +129,7 @@ class Gate:
         self._extractors = tuple((each, is_built_in(each), is_ambient(each)) for each in extractors)
         self._paths = PathRules(() if excluded_paths is None else excluded_paths)
         self._trusted_origins = crosssite.check_trusted_origins(trusted_origins)
-        self._allow_preflight = _checked_flag("allow_preflight", allow_preflight)
+        self._allow_preflight = checked_flag("allow_preflight", allow_preflight)
         self._comma_schemes = _checked_schemes(comma_schemes)
         self._on_refusal = _checked_on_refusal(on_refusal)
         self._bindings = Bindings(bindings)
@@ -293,9 +294,8 @@ def _problem_with(given: object) -> str:
 def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[HeaderExtractor, ...]:
     if given is None:
         return DEFAULT_EXTRACTORS
-    if not isinstance(given, Iterable) or isinstance(given, str | bytes | Mapping):
-        raise ConfigurationError("header_extractors takes a list of extractors: write [extractor]")
-    extractors = tuple(map(check_extractor, given))
+    listed = checked_collection("header_extractors", given, "[extract_authorization_header]")
+    extractors = tuple(map(check_extractor, listed))
     if not extractors:
         raise ConfigurationError(
             "header_extractors is empty, so every request would be refused. Leave it out to take "
@@ -304,18 +304,10 @@ def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[Header
     return extractors
 
 
-def _checked_flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} is True or False, not {value!r}")
-    return value
-
-
 def _checked_schemes(schemes: Iterable[str]) -> frozenset[str]:
-    if isinstance(schemes, str | bytes | Mapping) or not isinstance(schemes, Iterable):
-        raise ConfigurationError(
-            f"comma_schemes takes a collection such as {{'Digest'}}, not {schemes!r}"
-        )
-    return frozenset(map(_checked_scheme, schemes))
+    return frozenset(
+        map(_checked_scheme, checked_collection("comma_schemes", schemes, "{'Digest'}"))
+    )
 
 
 def _checked_scheme(scheme: object) -> str:
