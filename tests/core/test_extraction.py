@@ -172,6 +172,22 @@ def test_a_named_cookie_joined_with_one_that_is_not_is_malformed():
     assert extract(asgi(headers=[("Cookie", "session=a,b")])) == ("cookie", "session=a,b")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "session=a; theme=dark,session=b",
+        "theme=dark, session=b",
+        "theme=dark,\tsession =b; lang=en",
+        "theme=dark,lang=en,session=b",
+    ],
+)
+@on_both_interfaces
+def test_a_named_cookie_behind_a_comma_is_malformed_whatever_it_was_joined_to(make, text):
+    with pytest.raises(MalformedCredential, match="joined"):
+        extract_cookies("session")(make(headers=[("Cookie", text)]))
+    assert extract_cookies("lang2")(make(headers=[("Cookie", text)])) is None
+
+
 @pytest.mark.parametrize("names", [(), ("",), ("a b",), ("a=",), ("sé",), (7,), (["session"],)])
 def test_a_name_that_no_cookie_can_have_is_a_configuration_error(names):
     with pytest.raises(ConfigurationError, match="cookie"):
@@ -285,6 +301,21 @@ def test_cookies_and_what_a_proxy_makes_of_them_are_ambient():
     assert is_ambient(extract_custom_header("Remote-User"))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "client-cert",
+        "x-client-cert",
+        "x-forwarded-client-cert",
+        "x-ssl-client-s-dn",
+        "ssl-client-verify",
+    ],
+)
+def test_what_a_proxy_makes_of_a_client_s_certificate_is_ambient(name):
+    """Browsers present certificates by themselves."""
+    assert is_ambient(extract_custom_header(name))
+
+
 def test_what_only_a_program_sends_is_not():
     assert not is_ambient(extract_authorization_header)
     assert not is_ambient(extract_custom_header("x-flyte-token"))
@@ -293,6 +324,32 @@ def test_what_only_a_program_sends_is_not():
 def test_an_app_knows_better_which_of_its_headers_a_proxy_sets():
     assert is_ambient(extract_custom_header("x-our-proxy", ambient=True))
     assert not is_ambient(extract_custom_header("x-forwarded-access-token", ambient=False))
+
+
+@pytest.mark.parametrize(
+    "known", [extract_cookie_header, extract_authorization_header, extract_custom_header("x-token")]
+)
+def test_nobody_says_of_an_extractor_that_all_apps_share_what_it_is(known):
+    was = is_ambient(known)
+
+    with pytest.raises(ConfigurationError, match="a function of your own"):
+        header_extractor(ambient=not was)(known)
+    assert is_ambient(known) is was
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("cookie", {"ambient": False}, "leave ambient out"),
+        ("cookie", {"commas": True}, "no meaning for 'cookie'"),
+        ("authorization", {"commas": True}, "comma_schemes"),
+        ("x-token", {"commas": 1}, "commas is True or False"),
+        ("x-token", {"ambient": "no"}, "ambient is True or False"),
+    ],
+)
+def test_an_option_without_a_meaning_is_a_configuration_error(name, options, said):
+    with pytest.raises(ConfigurationError, match=said):
+        extract_custom_header(name, **options)
 
 
 def test_an_extractor_that_does_not_say_is_taken_to_be_ambient():

@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import TypeVar, cast
 from weakref import WeakSet
 
+from .checking import checked_flag
 from .errors import ConfigurationError, MalformedCredential
 from .request import Request, cookie_pairs, cookie_text
 
@@ -71,19 +72,29 @@ _NOT_FORWARDABLE = frozenset(
     }
 )
 
-# Headers that an authenticating proxy sets from its own session cookie, by how their names begin. A
-# browser attaches that cookie by itself, so such a header proves no more than a cookie does.
-_FROM_A_PROXY_SESSION = (
+# Headers that an authenticating proxy sets from its own session cookie, or from the certificate of
+# a TLS client, by how their names begin. A browser attaches both by itself, so such a header proves
+# no more than a cookie does.
+_FROM_A_PROXY = (
     "cf-access-",
+    "cf-client-cert-",
+    "client-cert",
     "remote-",
+    "ssl-client-",
+    "tailscale-user-",
+    "x-amzn-mtls-",
     "x-amzn-oidc-",
+    "x-arr-clientcert",
     "x-auth-request-",
     "x-authentik-",
+    "x-client-cert",
     "x-forwarded-access-token",
+    "x-forwarded-client-cert",
     "x-forwarded-email",
     "x-forwarded-groups",
     "x-forwarded-id-token",
     "x-forwarded-preferred-username",
+    "x-forwarded-tls-client-cert",
     "x-forwarded-user",
     "x-goog-authenticated-user-",
     "x-goog-iap-",
@@ -91,7 +102,9 @@ _FROM_A_PROXY_SESSION = (
     "x-ms-token-",
     "x-pomerium-",
     "x-remote-",
+    "x-ssl-client-",
     "x-vouch-",
+    "x-webauth-",
 )
 
 # Schemes a browser answers by itself once its user has logged in to the origin (RFC 7617,
@@ -105,14 +118,24 @@ def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
 
     Cookies are ambient, and so is a header that a proxy derives from one. An undecorated
     extractor counts as ambient, so that forgetting this refuses a cross-site request instead of
-    letting it act as the user.
+    letting it act as the user. Raises `ConfigurationError` for one of this library's own, which
+    every app in the process shares.
     """
 
     def mark(extractor: _Extractor) -> _Extractor:
-        vars(extractor)["ambient"] = ambient  # read back by is_ambient below
-        return extractor
+        if is_built_in(extractor):
+            raise ConfigurationError(
+                f"{describe(extractor)} is known already. Write extract_custom_header(name, "
+                "ambient=...), or decorate a function of your own that calls it"
+            )
+        return _marked(extractor, ambient=ambient)
 
     return mark
+
+
+def _marked(extractor: _Extractor, *, ambient: bool) -> _Extractor:
+    vars(extractor)["ambient"] = ambient  # read back by is_ambient
+    return extractor
 
 
 def is_ambient(extractor: HeaderExtractor) -> bool:
@@ -135,7 +158,7 @@ def _built_in(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
 
     def mark(extractor: _Extractor) -> _Extractor:
         _BUILT_IN.add(extractor)
-        return header_extractor(ambient=ambient)(extractor)
+        return _marked(extractor, ambient=ambient)
 
     return mark
 
@@ -175,11 +198,15 @@ def extract_cookies(*names: str) -> HeaderExtractor:
         if not isinstance(name, str) or not is_token(name):
             raise ConfigurationError(f"{name!r} is not the name of a cookie")
     wanted = dict.fromkeys(names)
+    behind_a_comma = re.compile(rf",[ \t]*(?:{'|'.join(map(re.escape, wanted))})[ \t]*=")
 
     @_built_in(ambient=True)
     def extract_named_cookies(request: Request) -> tuple[str, str] | None:
         found: dict[str, str] = {}
-        for name, value in cookie_pairs(cookie_text(request)):
+        text = cookie_text(request)
+        if behind_a_comma.search(text):
+            raise MalformedCredential("a cookie that is wanted was joined to another")
+        for name, value in cookie_pairs(text):
             if name not in wanted:
                 continue
             if found.setdefault(name, value) != value:
@@ -202,19 +229,30 @@ def extract_custom_header(
     values hold some.
 
     `ambient` says whether a browser can be made to send it by another site. By default that is
-    so only for headers known to be set by a proxy from its session cookie, such as
-    `x-forwarded-access-token`.
+    so only for headers known to be set by a proxy from its session cookie or the client's
+    certificate, such as `x-forwarded-access-token`.
 
-    Raises `ConfigurationError` for a name that is no header name or that may not be forwarded.
+    Raises `ConfigurationError` for a name that is no header name or that may not be forwarded, and
+    for an option that has no meaning for that header.
     """
     name = header_name.lower() if isinstance(header_name, str) else header_name
     problem = check_name(name)
     if problem:
         raise ConfigurationError(problem)
+    checked_flag("commas", commas)
+    if commas and name in ("authorization", "cookie"):
+        raise ConfigurationError(
+            f"commas=True has no meaning for {name!r}; the schemes of Authorization that hold "
+            "commas are named in comma_schemes"
+        )
+    known = name == "cookie" or name.startswith(_FROM_A_PROXY)
+    ambient = known if ambient is None else checked_flag("ambient", ambient)
     if name == "cookie":
+        if not ambient:
+            raise ConfigurationError("a browser attaches cookies by itself: leave ambient out")
         return extract_cookie_header
 
-    @_built_in(ambient=name.startswith(_FROM_A_PROXY_SESSION) if ambient is None else ambient)
+    @_built_in(ambient=ambient)
     def extract_named_header(request: Request) -> tuple[str, str] | None:
         lines = request.lines(name)
         if not lines:
