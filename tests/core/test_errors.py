@@ -55,3 +55,9 @@ def test_an_upstream_refusal_knows_the_status_to_answer_with(error, status):
     assert issubclass(error, CallerRefused)
     assert error("upstream said no").status == status
     assert error("upstream said no").detail
+
+
+@pytest.mark.parametrize("status", [200, 303, 600, "403", None])
+def test_a_refusal_of_one_s_own_can_t_be_anything_else(status):
+    with pytest.raises(ConfigurationError, match="write one from 400 to 599"):
+        type("Odd", (CallerRefused,), {"status": status})

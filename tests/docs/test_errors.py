@@ -1,5 +1,6 @@
 """docs/errors.md lists every exception, and every reason why there may be no caller."""
 
+import re
 from typing import get_args
 
 import httpx
@@ -33,6 +34,20 @@ def test_every_reason_is_there_with_its_text():
     # On the page, what a text has between backticks is set as code.
     reasons = {reason: str(NoCaller(reason)).replace("`", "") for reason in get_args(Absence)}
     assert dict(table(PAGE, "Why there is no caller")) == reasons
+
+
+def test_every_record_of_the_log_is_there():
+    """As many rows as places that log, each with a text that one of them has."""
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for room in ("core/passthrough_auth", "adapters/passthrough_auth")
+        for path in (ROOT / room).rglob("*.py")
+        if "testing" not in path.parts
+    )
+    rows = table(PAGE, "In the log")
+    assert len(rows) == len(re.findall(r"\blogger\.(?:warning|error)\(", source))
+    for _, text, _ in rows:
+        assert text.partition("<")[0].strip() in source
 
 
 @pytest.mark.parametrize(

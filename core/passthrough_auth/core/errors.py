@@ -84,10 +84,21 @@ class DestinationNotAllowed(PassthroughAuthError):
 
 
 class CallerRefused(PassthroughAuthError):
-    """An upstream service would not serve the caller. The adapters answer with `status`."""
+    """An upstream service would not serve the caller. The adapters answer with `status`.
+
+    A subclass may say another status from 400 to 599, and another detail. Raises
+    `ConfigurationError` where it is defined for any other status, which would hide the refusal.
+    """
 
     status: int = 403
     detail: str = "Permission denied"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not isinstance(cls.status, int) or not 400 <= cls.status <= 599:
+            raise ConfigurationError(
+                f"{cls.__name__}.status = {cls.status!r} is no refusal: write one from 400 to 599"
+            )
 
 
 class CallerUnauthenticated(CallerRefused):
