@@ -2,6 +2,9 @@
 
 import asyncio
 import contextvars
+import copy
+import os
+import pickle
 import threading
 from contextlib import contextmanager
 
@@ -16,6 +19,7 @@ from passthrough_auth.core import (
     current_credentials,
     current_hold,
 )
+from passthrough_auth.core.context import forget_in_fork
 
 ALICE = Credentials(("authorization", "Bearer alice"))
 BOB = Credentials(("authorization", "Bearer bob"))
@@ -265,3 +269,60 @@ def test_a_pair_that_may_not_travel_is_malformed_and_not_shown(pairs, said):
     with pytest.raises(MalformedCredential, match=said) as caught:
         auth_metadata(*pairs)
     assert "s3cret" not in str(caught.value)
+
+
+# --- Elsewhere ----------------------------------------------------------------------------------
+
+
+def in_a_fork(ask):
+    """What that returns in a process forked here."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, str(ask()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answer:
+        return answer.read().decode()
+
+
+def test_a_process_forked_while_a_request_is_served_has_no_caller():
+    """It would have one for good: the request never ends there."""
+    hold = Hold(ALICE)
+    with hold.active():
+        context = contextvars.copy_context()
+
+        assert in_a_fork(caller) == "outside"
+        assert in_a_fork(lambda: context.run(caller)) == "ended"
+        assert caller() == ALICE
+
+
+def test_what_a_fork_forgets():
+    def forget(hold):
+        with hold.active():
+            forget_in_fork()
+            return caller()
+
+    hold = Hold(ALICE)
+    assert contextvars.copy_context().run(forget, hold) == "outside"
+    with hold.active():
+        assert caller() == "ended"
+    forget_in_fork()
+    assert caller() == "outside"
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_hold_can_t_be_copied(duplicate):
+    with pytest.raises(TypeError, match="would never end"):
+        duplicate(Hold(ALICE))
+
+
+def test_a_block_left_in_another_context_says_so():
+    """Frameworks run a plain generator's steps in threads, each with a context of its own."""
+    block = auth_metadata(("authorization", "Bearer alice"))
+    contextvars.copy_context().run(block.__enter__)
+
+    with pytest.raises(RuntimeError, match="was not in force all the time"):
+        block.__exit__(None, None, None)
+    assert caller() == "outside"

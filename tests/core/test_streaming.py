@@ -2,12 +2,20 @@
 
 import asyncio
 import contextvars
+import gc
 import threading
+from contextlib import suppress
 
 import pytest
-from tests.core.test_context import ALICE, Recorder, caller
+from tests.core.test_context import ALICE, BOB, Recorder, caller
 
-from passthrough_auth.core import AsyncBodyInContext, BodyInContext, Credentials, Hold
+from passthrough_auth.core import (
+    AsyncBodyInContext,
+    BodyInContext,
+    Credentials,
+    Hold,
+    auth_metadata,
+)
 
 
 def body_of(body, hold):
@@ -128,6 +136,56 @@ def test_each_async_piece_may_be_asked_for_by_another_task():
         return [await asyncio.create_task(anext(body)) for _ in range(2)]
 
     assert asyncio.run(ask()) == [ALICE, ALICE]
+
+
+def test_a_block_across_async_pieces_is_in_force_in_all_of_them():
+    async def pieces():
+        yield caller()
+        with auth_metadata(("authorization", "Bearer bob"), bindings=()):
+            yield caller()
+            yield caller()
+        yield caller()
+
+    async def ask():
+        body = AsyncBodyInContext(pieces(), Hold(ALICE))
+        return [(piece, caller()) async for piece in body]
+
+    assert asyncio.run(ask()) == [(each, "outside") for each in (ALICE, BOB, BOB, ALICE)]
+
+
+async def failing():
+    yield 1
+    raise KeyError
+
+
+@pytest.mark.parametrize("all_of", [pieces([]), failing()])
+def test_an_async_body_that_has_no_more_pieces_has_ended(all_of):
+    hold = Hold(ALICE)
+
+    async def ask():
+        body = AsyncBodyInContext(all_of, hold)
+        with suppress(KeyError):
+            async for _ in body:
+                pass
+        with hold.active():
+            return caller()
+
+    assert asyncio.run(ask()) == "ended"
+
+
+@pytest.mark.parametrize(
+    "begin", [lambda hold: AsyncBodyInContext(pieces([]), hold), lambda hold: body_of(Body(), hold)]
+)
+def test_a_body_that_nobody_closes_has_ended_when_it_is_gone(begin):
+    """Whoever answers in place of the response doesn't close it."""
+    hold = Hold(ALICE)
+    body = begin(hold)
+    with hold.active():
+        assert caller() == ALICE
+    del body
+    gc.collect()
+    with hold.active():
+        assert caller() == "ended"
 
 
 def test_bindings_are_entered_for_each_async_piece():

@@ -7,12 +7,13 @@ request ends, so that whatever still runs in a copy of the context finds no call
 who is gone.
 """
 
+import os
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar, Token
 from functools import cache
 from types import TracebackType
-from typing import final
+from typing import NoReturn, final
 
 from .bindings import Binding, Bindings
 from .credentials import NOBODY, Credentials
@@ -37,6 +38,22 @@ def current_credentials() -> Credentials:
 def current_hold() -> "Hold | None":
     """The hold in force here, open or closed; None outside of any. For adapters and bindings."""
     return _current.get()
+
+
+def forget_in_fork() -> None:
+    """Leave the caller out of a process that is forked while a request is served.
+
+    It is a copy of this one, with the request in it, which never ends there: a process pool that
+    one caller's request has started would do everybody's work as that caller.
+    """
+    hold = _current.get()
+    if hold is not None:
+        hold.close()
+    _current.set(None)
+
+
+with suppress(AttributeError):  # Windows has no fork
+    os.register_at_fork(after_in_child=forget_in_fork)
 
 
 class Hold:
@@ -88,6 +105,9 @@ class Hold:
         """What bindings are given: the caller's credentials, or empty ones."""
         return self._credentials or NOBODY
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Hold can't be pickled or copied: the copy would never end")
+
 
 @final
 class _Active:
@@ -122,7 +142,17 @@ class _Active:
             if self._entered is not None:
                 self._entered.__exit__(kind, error, trace)
         finally:
+            self._reset()
+
+    def _reset(self) -> None:
+        try:
             _current.reset(self._token)
+        except ValueError:
+            raise RuntimeError(
+                "a block with a caller was entered in one context and left in another, so it was "
+                "not in force all the time. Frameworks run each step of a plain generator in "
+                "another thread: let no such block last across its `yield`, or write `async def`"
+            ) from None
 
 
 def _enter(hold: Hold) -> ExitStack:

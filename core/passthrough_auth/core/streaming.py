@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-from .context import Hold
+from .context import Hold, current_hold
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,6 +50,11 @@ class BodyInContext(Generic[T]):
         finally:
             self._on_close()
 
+    def __del__(self) -> None:
+        # Whoever answers in place of a response may never close it.
+        if not self._closed:
+            self._on_close()
+
 
 class AsyncBodyInContext(Generic[T]):
     """An async body, for each piece of which the hold is made current, and not in between.
@@ -61,27 +66,39 @@ class AsyncBodyInContext(Generic[T]):
     def __init__(self, body: AsyncIterable[T], hold: Hold) -> None:
         self._body = body
         self._hold = hold
+        # What a block of the body's own, that lasts across a `yield`, has made current.
+        self._current = hold
         self._pieces: AsyncIterator[T] | None = None
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
     async def __anext__(self) -> T:
-        with self._hold.active():
-            if self._pieces is None:
-                self._pieces = aiter(self._body)
-            return await anext(self._pieces)
+        try:
+            with self._current.active():
+                if self._pieces is None:
+                    self._pieces = aiter(self._body)
+                piece = await anext(self._pieces)
+                self._current = current_hold() or self._hold
+                return piece
+        except BaseException:
+            self._hold.close()  # a body that has ended, or failed, has no more pieces
+            raise
 
     async def aclose(self) -> None:
         """Close the body on behalf of its caller, and end the hold."""
         try:
             close = getattr(self._pieces, "aclose", None)
             if close is not None:
-                with self._hold.active():
+                with self._current.active():
                     await close()
         finally:
             self._hold.close()
 
     def close(self) -> None:
         """End the hold, where only a plain call is possible."""
+        self._hold.close()
+
+    def __del__(self) -> None:
+        # Whoever answers in place of a response may never close it.
         self._hold.close()
