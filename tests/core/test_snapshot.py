@@ -135,7 +135,9 @@ def test_an_expired_one_binds_nobody(request_hold):
         assert binding.seen == [Credentials()]
 
 
-@pytest.mark.parametrize("expires_in", [0, -1, True, float("nan"), float("inf"), "60", [60]])
+@pytest.mark.parametrize(
+    "expires_in", [0, -1, True, float("nan"), float("inf"), 10**400, "60", [60]]
+)
 def test_an_expiry_is_a_positive_number_of_seconds(request_hold, expires_in):
     with pytest.raises(ConfigurationError, match="positive number of seconds"):
         snapshot(expires_in=expires_in)
@@ -237,8 +239,22 @@ def test_a_closed_one_ends_for_a_task_that_is_running(request_hold):
 
 
 def test_run_says_that_an_async_function_is_for_arun(request_hold):
-    with pytest.raises(TypeError, match=r"await arun\(work, ...\)"):
+    with pytest.raises(TypeError, match=r"await caller\.arun\(work, ...\)"):
         snapshot().run(acaller)
+
+
+def test_run_takes_no_generator(request_hold):
+    """It would go on without the caller, or with another, and without the limits of this one."""
+
+    def work():
+        yield caller()
+
+    async def awork():
+        yield caller()
+
+    for each in (work, awork):
+        with pytest.raises(TypeError, match="a function that uses it up"):
+            snapshot().run(each)
 
 
 # --- One within the work of another ---------------------------------------------------------------

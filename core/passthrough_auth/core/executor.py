@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .context import Hold
 from .destinations import Destinations
-from .snapshot import check_limits, hold_for_work
+from .snapshot import check_limits, done, hold_for_work
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,6 +25,8 @@ class CallerThreadPoolExecutor(ThreadPoolExecutor):
     Each piece of work is given a snapshot of its own when it is submitted, by `submit` or `map`.
     That ends when the work is done, or was cancelled, or `expires_in` seconds after it was
     submitted; None sets no such limit. `destinations` narrows it, as in `snapshot`.
+
+    Work is done when it returns: a coroutine or a generator in place of a result is a `TypeError`.
 
     What is submitted where there is no caller runs all the same. If it asks for one, it finds
     `NoCaller` with the reason that held where it was submitted.
@@ -62,6 +64,6 @@ def _work_as(hold: Hold, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwa
     # context, and earlier work may have left something behind in it.
     try:
         with hold.active():
-            return work(*args, **kwargs)
+            return done(work(*args, **kwargs))
     finally:
         hold.close()  # before the result is there to be seen

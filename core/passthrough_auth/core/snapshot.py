@@ -1,10 +1,10 @@
 """Taking the caller along into work that contextvars don't reach, or that outlives the request."""
 
-import math
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import NamedTuple, NoReturn, ParamSpec, TypeVar, final
 
 from .bindings import Binding
@@ -74,7 +74,22 @@ def check_limits(expires_in: object, destinations: object) -> None:
 def _is_duration(seconds: object) -> bool:
     if isinstance(seconds, bool):  # an int as well, and a mistake
         return False
-    return isinstance(seconds, int | float) and 0 < seconds < math.inf
+    return isinstance(seconds, int | float) and 0 < seconds <= sys.float_info.max
+
+
+def done(result: R) -> R:
+    """What some work returned, or `TypeError` where that is work which has yet to be done.
+
+    It would be done by whoever awaits or iterates over it, with their caller and their limits.
+    """
+    if isinstance(result, CoroutineType | GeneratorType):
+        result.close()
+    elif not isinstance(result, AsyncGeneratorType):
+        return result
+    raise TypeError(
+        "work with a caller is a plain function, done when it returns. For an async one write "
+        "`await caller.arun(work, ...)`; for a generator, a function that uses it up"
+    )
 
 
 class _End:
@@ -123,7 +138,7 @@ class _Lease(Hold):
         *ends: _End,
     ) -> "_Lease":
         """What is held there, with these limits beside those it has already."""
-        deadline = math.inf if expires_in is None else time.monotonic() + expires_in
+        deadline = float("inf") if expires_in is None else time.monotonic() + expires_in
         narrowed = () if destinations is None else (destinations,)
         limits = _Limits(deadline, narrowed, ends)
         if isinstance(hold, _Lease):
@@ -191,15 +206,11 @@ class Snapshot:
     def run(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `work` as the caller and return what it returns. Raises what it raises.
 
-        Raises `TypeError` for an async function, whose work would be done without the caller, as
-        it is awaited later: that is what `arun` is for.
+        Raises `TypeError` for an async function, which `arun` is for, and for a generator: their
+        work is done later, outside of this.
         """
         with self.active():
-            result = work(*args, **kwargs)
-        if isinstance(result, CoroutineType):
-            result.close()
-            raise TypeError("run is for plain functions; for an async one, await arun(work, ...)")
-        return result
+            return done(work(*args, **kwargs))
 
     async def arun(
         self, work: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
