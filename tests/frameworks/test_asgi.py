@@ -267,6 +267,14 @@ def test_once_the_response_has_started_the_error_passes():
     assert exchange.sent == [start]
 
 
+def test_what_is_sent_ahead_of_a_response_begins_none():
+    hint = {"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]}
+    sent = ask(failing_with(CallerDenied("no"), hint), http_scope("/", ALICE))
+
+    assert sent[0] == hint
+    assert started(sent[1:])[0] == 403
+
+
 def test_any_other_error_passes():
     with pytest.raises(RuntimeError, match="could not be started"):
         ask(failing_with(KeyError("no")), http_scope("/", ALICE))
@@ -278,6 +286,26 @@ def test_a_websocket_not_yet_accepted_is_refused_for_upstream(receives):
     sent = ask(failing_with(CallerDenied("no"), receives=receives), websocket_scope("/", ALICE))
 
     assert sent == [{"type": "websocket.close", "code": 1008, "reason": ""}]
+
+
+def test_a_websocket_whose_client_has_left_is_not_answered():
+    messages = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1006}])
+    sent = []
+
+    async def receive():
+        return next(messages)  # there is no third
+
+    async def send(message):
+        sent.append(message)
+
+    async def app(scope, receive, send):
+        await receive()
+        await receive()
+        raise CallerDenied("no")
+
+    with pytest.raises(CallerDenied):
+        asyncio.run(PassthroughAuthMiddleware(app)(websocket_scope("/", ALICE), receive, send))
+    assert sent == []
 
 
 # --- Among Starlette's own layers ---------------------------------------------------------------

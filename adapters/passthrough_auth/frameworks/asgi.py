@@ -24,6 +24,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+# What may be sent ahead of a response, and doesn't begin one.
+_BEFORE_AN_ANSWER = frozenset({"http.response.early_hint", "http.response.push"})
 
 
 class PassthroughAuthMiddleware:
@@ -61,17 +63,18 @@ class PassthroughAuthMiddleware:
         del scope  # a traceback with locals would show the headers in it
         decision = self.gate.decide(request)
         hold = self.gate.hold(decision)
-        started = connecting = False
+        connected = gone = started = False
 
-        async def receive_noting_connect() -> Message:
-            nonlocal connecting
+        async def receive_noting_state() -> Message:
+            nonlocal connected, gone
             message = await receive()
-            connecting = message["type"] == "websocket.connect"
+            connected = True
+            gone = message["type"] == "websocket.disconnect"
             return message
 
         def send_noting_start(message: Message) -> Awaitable[None]:
             nonlocal started
-            started = True
+            started = started or message["type"] not in _BEFORE_AN_ANSWER
             return send(message)
 
         try:
@@ -81,15 +84,15 @@ class PassthroughAuthMiddleware:
                 else:
                     await self.app(
                         request.scope,
-                        receive_noting_connect if is_websocket else receive,
+                        receive_noting_state if is_websocket else receive,
                         send_noting_start,
                     )
         except Exception as error:
             # The handler may have learnt that upstream refuses the caller.
-            refusal = None if started else self.gate.refusal_for(request, error)
+            refusal = None if started or gone else self.gate.refusal_for(request, error)
             if refusal is None:
                 raise
-            await _refuse(request, refusal, None if connecting else receive, send)
+            await _refuse(request, refusal, None if connected else receive, send)
         finally:
             hold.close()
 
