@@ -390,6 +390,23 @@ def test_a_request_around_the_wsgi_app_is_told_what_went_wrong():
         app.test_client().get("/me", headers=HEADERS)
 
 
+def test_a_request_within_a_request_is_not_taken_for_it():
+    """Of a copied environ, as batch views make them, whose caller would replace the first."""
+    app = app_with()
+
+    @app.get("/batch")
+    def batch():
+        environ = dict(request.environ, HTTP_AUTHORIZATION="Bearer bob", PATH_INFO="/me")
+        with app.request_context(environ), pytest.raises(ConfigurationError, match="within a view"):
+            app.full_dispatch_request()
+        inner = Response.from_app(app.wsgi_app, environ).get_data(as_text=True)
+        return f"{inner} within {caller()}"
+
+    assert app.test_client().get("/batch", headers=HEADERS).text == (
+        "Bearer bob within Bearer alice"
+    )
+
+
 def test_a_request_that_another_app_began_is_not_taken_for_its_own():
     app, other = app_with(), app_with("other")
     environ = environ_of("/me", *HEADERS.items())

@@ -137,11 +137,12 @@ class _Protection:
     def _decide(self) -> Decision:
         environ = request.environ
         served = environ.get(_SERVED)
-        if not isinstance(served, _Served) or served.by is not self:
+        if not isinstance(served, _Served) or served.by is not self or served.settled:
             raise ConfigurationError(
                 f"a request reached {self._app_name!r} around its wsgi_app, where passthrough-auth "
-                "holds the caller. Wrap app.wsgi_app instead of replacing it; in a test, use the "
-                "test client, or auth_metadata() around code that needs a caller"
+                "holds the caller. Wrap app.wsgi_app instead of replacing it; within a view, call "
+                "it for another request; in a test, use the test client, or auth_metadata() around "
+                "code that needs a caller"
             )
         decision = self.gate.decide(FlaskRequest(environ))
         del environ  # a traceback with locals would show the headers in it
@@ -168,6 +169,7 @@ class _Served:
 
     def __init__(self, by: _Protection, environ: Environ) -> None:
         self.by = by
+        self.settled = False
         self._hold = Hold()
         self._active: AbstractContextManager[Hold] | None = None
         keep = environ.get("werkzeug.debug.preserve_context")
@@ -188,7 +190,8 @@ class _Served:
             raise
 
     def settle(self, hold: Hold) -> None:
-        """Make the gate's answer the current hold. Called within the request's context."""
+        """Make the gate's answer the current hold, once. Called within the request's context."""
+        self.settled = True
         if not self._is_private:
             self._leave()
         self._hold = hold
