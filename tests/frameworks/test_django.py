@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import io
 import re
 import threading
@@ -83,7 +84,7 @@ def stream(request):
             while True:
                 yield caller()
         finally:
-            SEEN.append("closed")
+            SEEN.append(f"closed for {caller()}")
 
     return StreamingHttpResponse(pieces())
 
@@ -412,6 +413,28 @@ def test_an_app_s_own_refusal_is_sent_with_all_its_headers():
     assert answer.read() == b"no"
 
 
+LOG_OUT = [
+    "sid=; Max-Age=0; Path=/",
+    "sid=; Max-Age=0; Path=/admin",
+    "sid=; Path=/; Secure; Partitioned; Priority=High",
+    "an odd name=1",
+]
+
+
+def refuse_with_cookies(request, refusal):
+    return Refusal(401, tuple(("set-cookie", line) for line in LOG_OUT))
+
+
+def test_an_app_s_own_refusal_sets_each_cookie_as_it_is_written():
+    with project(on_refusal=f"{__name__}.refuse_with_cookies"):
+        start, *_ = ask(ASGIHandler(), http_scope("/me"))
+        cookies = Client().get("/me").cookies
+
+    sent = [value.decode() for name, value in start["headers"] if name.lower() == b"set-cookie"]
+    assert sent == LOG_OUT
+    assert cookies["sid"]["path"] == "/"
+
+
 @pytest.mark.parametrize("view", ["/fail", "/async-fail"])
 @pytest.mark.parametrize(("error", "status"), [(CallerUnauthenticated, 401), (CallerDenied, 403)])
 @pytest.mark.usefixtures("served")
@@ -443,7 +466,7 @@ def test_each_piece_of_a_sync_stream_is_for_the_caller_and_nothing_in_between():
 
     assert [next(pieces), caller(), next(pieces), caller()] == [b"Bearer alice", "outside"] * 2
     answer.body.close()
-    assert SEEN == ["closed"]
+    assert SEEN == ["closed for Bearer alice"]
 
 
 @pytest.mark.usefixtures("served")
@@ -456,6 +479,25 @@ def test_a_stream_may_be_read_and_closed_by_other_threads():
         thread.join()
 
     assert found == [b"Bearer alice", "outside"]
+
+
+@pytest.mark.usefixtures("served")
+def test_a_stream_that_another_answer_replaces_has_ended():
+    """As ConditionalGetMiddleware does, which never closes what it replaces."""
+    kept = []
+
+    def view(request):
+        kept.append(contextvars.copy_context())
+        return StreamingHttpResponse(caller() for _ in range(2))
+
+    middleware = PassthroughAuthMiddleware(view)
+    request = WSGIRequest(environ_of("/stream", ALICE) | {"wsgi.input": io.BytesIO()})
+    response = middleware(request)
+    assert kept[0].run(caller) == "Bearer alice"
+    del response
+    gc.collect()
+
+    assert kept[0].run(caller) == "ended"
 
 
 @pytest.mark.usefixtures("served")

@@ -1,8 +1,11 @@
 """The middleware, sync and async. Both are real: neither runs the other in a thread."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
+from contextlib import suppress
 from contextvars import copy_context
-from typing import cast
+from functools import partial
+from http.cookies import CookieError, Morsel
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -93,8 +96,12 @@ def _carrying(response: HttpResponseBase, hold: Hold) -> HttpResponseBase:
     body = response.streaming_content
     if isinstance(body, AsyncIterator):
         response.streaming_content = AsyncBodyInContext(body, hold)
-    else:
-        response.streaming_content = BodyInContext(body, copy_context().run, hold.close)
+        return response
+    run = copy_context().run
+    response.streaming_content = BodyInContext(body, run, hold.close)
+    # Django closes what the view streams by itself, before what is in its place. Types know no
+    # method of a single object.
+    cast("Any", response).close = partial(run, response.close)
     return response
 
 
@@ -113,6 +120,30 @@ def _response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     body = refusal.body_for(request.method or "")
     response = HttpResponse(body, status=refusal.status, headers=headers)
-    for cookie in cookies:
-        response.cookies.load(cookie)
+    for number, line in enumerate(cookies):
+        cookie = _SetCookie(line)
+        key = cookie.key if cookie.key not in response.cookies else f"{cookie.key} {number}"
+        response.cookies.update({key: cookie})  # past what only takes text
     return response
+
+
+class _SetCookie(Morsel[Any]):
+    """A Set-Cookie line as it was written.
+
+    Django would parse it, and lose what it doesn't know and all but one of each name. Here that is
+    done for middleware and the test client, which look at cookies.
+    """
+
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self._line = line
+        pairs = [part.partition("=") for part in line.split(";")]
+        (name, _, value), *attributes = [(n.strip(), e, v.strip()) for n, e, v in pairs]
+        with suppress(CookieError):
+            self.set(name, value, value)
+        for name, equals, value in attributes:
+            if self.isReservedKey(name):
+                self[name] = value if equals else True
+
+    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: ARG002, N802 - as inherited
+        return self._line
