@@ -70,6 +70,13 @@ def test_an_option_that_leads_around_the_boundary_is_refused(library, ours, opti
 
 
 @BOTH
+def test_a_ca_bundle_that_the_environment_names_is_trusted(library, ours, world, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", world.ca_file)
+    with ours.caller_client(world.destinations()) as client, as_alice():
+        assert client.get(world.url("named")).status_code == 200
+
+
+@BOTH
 @pytest.mark.parametrize("option", [{"verify": False}, {"proxy": "http://p:1"}, {"retries": 2}])
 def test_an_option_of_the_transports_is_refused_beside_one(library, ours, option):
     """It would be dropped without a word."""

@@ -21,7 +21,7 @@ TRANSPORT_OPTIONS = (
 
 _REFUSED = {
     "mounts": "pass one transport to go through instead: transport=",
-    "trust_env": "a caller's client takes nothing from the environment; write proxy= and verify=",
+    "trust_env": "neither proxies nor passwords are taken from the environment; write proxy=",
     "cookies": "a caller's client keeps no cookies; send one with headers={'Cookie': ...}",
     "auth": "a caller's client sends the caller's credentials; set headers on the request",
 }

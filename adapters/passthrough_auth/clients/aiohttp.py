@@ -20,7 +20,7 @@ with requires_extra("aiohttp"):
     import aiohttp
 
 _REFUSED = {
-    "trust_env": "a caller's session takes nothing from the environment; write proxy=",
+    "trust_env": "neither proxies nor passwords are taken from the environment; write proxy=",
     "cookies": "a caller's session keeps no cookies; send one with the request",
     "cookie_jar": "a caller's session keeps no cookies",
     "auth": "a caller's session sends the caller's credentials; set headers on the request",
