@@ -21,8 +21,8 @@ class NoCookies(CookieJar):
         )
 
 
-class OneJar:
-    """A client whose cookie jar, once it has one, is replaced by none but an empty one for good.
+class FixedJar:
+    """A client whose cookie jar can't be replaced, except by another that stays empty.
 
     Raises `ConfigurationError` for any other: the cookies that one caller was given would travel
     with the next, and the app's own in place of a caller's.

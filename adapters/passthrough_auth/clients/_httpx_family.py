@@ -75,7 +75,7 @@ def take_transport_options(options: dict[str, Any], transport: object) -> dict[s
 def is_proxied(transport: object, proxied: object, proxy: object = None) -> bool | None:
     """Whether requests go through a proxy; None if only the app knows, and has not said.
 
-    A transport of the app's own tells by nothing public. One of ours has that `proxy`. Raises
+    A transport of the app's own doesn't say. For one that we make, `proxy` decides. Raises
     `ConfigurationError` for a `proxied` that can't be right.
     """
     if proxied is not None and not isinstance(proxied, bool):

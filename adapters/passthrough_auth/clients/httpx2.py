@@ -8,7 +8,7 @@ from typing import Any
 
 from passthrough_auth.core import Destinations, requires_extra
 
-from ._cookies import NoCookies, OneJar
+from ._cookies import FixedJar, NoCookies
 from ._httpx_family import Carrier, is_proxied, take_transport_options
 
 with requires_extra("httpx2"):
@@ -69,11 +69,11 @@ class AsyncCallerTransport(httpx2.AsyncBaseTransport):
         await self._transport.aclose()
 
 
-class _Client(OneJar, httpx2.Client):
+class _Client(FixedJar, httpx2.Client):
     """What `caller_client` makes."""
 
 
-class _AsyncClient(OneJar, httpx2.AsyncClient):
+class _AsyncClient(FixedJar, httpx2.AsyncClient):
     """What `async_caller_client` makes."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from passthrough_auth.core import Destinations, Trail, check_destinations, requires_extra
 
-from ._cookies import NoCookies, OneJar
+from ._cookies import FixedJar, NoCookies
 
 with requires_extra("requests"):
     import requests
@@ -20,7 +20,7 @@ with requires_extra("requests"):
 _CALL = "passthrough_auth_call"
 
 
-class CallerSession(OneJar, requests.Session):
+class CallerSession(FixedJar, requests.Session):
     """A session that acts as the caller of whichever request is being served.
 
     Make one and share it, also between threads. It keeps no cookies and takes neither proxies nor
