@@ -271,6 +271,11 @@ def test_a_pair_that_may_not_travel_is_malformed_and_not_shown(pairs, said):
     assert "s3cret" not in str(caught.value)
 
 
+def test_what_a_test_would_write_first_is_told_better():
+    with pytest.raises(MalformedCredential, match=r"write 'Bearer ...'"):
+        auth_metadata(("authorization", "alice"))
+
+
 # --- Elsewhere ----------------------------------------------------------------------------------
 
 

@@ -274,3 +274,13 @@ def test_its_limits_are_checked():
         CallerThreadPoolExecutor(expires_in=0)
     with pytest.raises(ConfigurationError, match="destinations takes Destinations: write"):
         CallerThreadPoolExecutor(destinations="https://a.example")
+
+
+def test_work_that_is_yet_to_be_done_is_no_result(pool):
+    """Whoever submitted it would do it, with other limits than those of the pool."""
+
+    def work():
+        yield caller()
+
+    with pytest.raises(TypeError, match="a function that uses it up"):
+        pool.submit(work).result()

@@ -250,7 +250,7 @@ def test_an_underscore_is_another_header():
     extract = extract_custom_header("x-flyte-token")
 
     assert extract(asgi(headers=[("x_flyte_token", "forged")])) is None
-    assert extract_custom_header("x_flyte_token")(wsgi(headers=[("x-flyte-token", "t")])) is None
+    assert not wsgi(headers=[("x-flyte-token", "t")]).lines("x_flyte_token")
 
 
 @pytest.mark.parametrize(
@@ -343,6 +343,7 @@ def test_nobody_says_of_an_extractor_that_all_apps_share_what_it_is(known):
         ("cookie", {"ambient": False}, "leave ambient out"),
         ("cookie", {"commas": True}, "no meaning for 'cookie'"),
         ("authorization", {"commas": True}, "comma_schemes"),
+        ("X_Token", {}, "Write 'x-token'"),
         ("x-token", {"commas": 1}, "commas is True or False"),
         ("x-token", {"ambient": "no"}, "ambient is True or False"),
     ],
@@ -413,6 +414,25 @@ def test_the_name_of_a_header_is_no_extractor():
 def test_what_makes_extractors_is_none_itself(maker):
     with pytest.raises(ConfigurationError, match=rf"write {maker.__name__}\('name'\)"):
         check_extractor(maker)
+
+
+def test_a_class_is_no_extractor():
+    class Extractor:
+        def __call__(self, request): ...
+
+    with pytest.raises(ConfigurationError, match="Extractor is a class"):
+        check_extractor(Extractor)
+    assert check_extractor(Extractor())
+
+
+@pytest.mark.parametrize("extractor", [lambda: None, lambda request, name: None])
+def test_an_extractor_that_can_t_be_called_with_a_request_says_so(extractor):
+    with pytest.raises(ConfigurationError, match=r"is called as \(request\)"):
+        check_extractor(extractor)
+
+
+def test_an_extractor_that_doesn_t_tell_what_it_takes_is_believed():
+    assert check_extractor(iter) is iter
 
 
 def test_what_can_t_be_called_is_no_extractor():

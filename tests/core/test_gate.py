@@ -603,6 +603,10 @@ class AsyncCall:
         ({"on_refusal": AsyncCall()}, r"\(request, refusal\) -> Refusal"),
         ({"on_refusal": functools.partial(async_answer)}, r"\(request, refusal\) -> Refusal"),
         ({"bindings": [7]}, "bindings takes callables"),
+        ({"on_refusal": lambda refusal: refusal}, r"is called as \(request, refusal\)"),
+        ({"trusted_origins": ["https://a.example:8443/"]}, "path: 'https://a.example:8443'$"),
+        ({"trusted_origins": ["a.example"]}, "path: 'https://admin.example.com'$"),
+        ({"trusted_origins": [7]}, "path: 'https://admin.example.com'$"),
         ({"bindings": 7}, "bindings takes a collection"),
         ({"bindings": {nullcontext: False}}, "bindings takes a collection"),
         (

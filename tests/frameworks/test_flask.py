@@ -378,6 +378,12 @@ def test_a_proxy_s_prefix_changes_no_path(protect_first):
     assert client.get("/me", headers=prefix | HEADERS).text == "/health Bearer alice"
 
 
+@pytest.mark.parametrize("given", [{"/health"}, Blueprint("b", __name__), Flask("x").wsgi_app])
+def test_what_is_no_flask_app_is_told_so(given):
+    with pytest.raises(ConfigurationError, match=r"write PassthroughAuth\(app, "):
+        PassthroughAuth(given)
+
+
 def test_a_request_around_the_wsgi_app_is_told_what_went_wrong():
     app = Flask("replaced")
     app.add_url_rule("/me", "me", caller)

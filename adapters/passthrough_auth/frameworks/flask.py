@@ -75,6 +75,11 @@ class PassthroughAuth:
 
     def init_app(self, app: Flask) -> None:
         """Protect an application. Once for each; one extension may serve several."""
+        if not isinstance(app, Flask):
+            raise ConfigurationError(
+                f"PassthroughAuth protects a Flask app, not one {type(app).__name__}: write "
+                "PassthroughAuth(app, excluded_paths={'/health'})"
+            )
         if EXTENSION in app.extensions:
             raise ConfigurationError(f"the Flask app {app.name!r} has passthrough-auth already")
         options = _options_in(app.config)

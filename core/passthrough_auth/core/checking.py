@@ -1,6 +1,6 @@
 """What an option was given, or the words that say what to write instead."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from .errors import ConfigurationError
@@ -11,6 +11,21 @@ def checked_flag(option: str, given: object) -> bool:
     if not isinstance(given, bool):
         raise ConfigurationError(f"{option} is True or False, not {given!r}")
     return given
+
+
+def checked_arguments(option: str, function: Callable[..., object], *names: str) -> None:
+    """Raise `ConfigurationError` for a function that can't be called with so many arguments."""
+    # Imported here: it takes longer than all of core, and is for functions of an app's own.
+    import inspect
+
+    try:
+        inspect.signature(function).bind(*names)
+    except ValueError:
+        return  # some functions written in C don't tell
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{option} is called as ({', '.join(names)}), which it doesn't take: {error}"
+        ) from None
 
 
 def checked_collection(option: str, given: object, example: str) -> tuple[object, ...]:

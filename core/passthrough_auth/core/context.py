@@ -239,7 +239,8 @@ def _checked(pairs: Iterable[object]) -> Credentials | str:
             )
         valid = check_value(name, value)
         if valid is None:
-            return f"the value given for {name!r} is malformed"
+            written = ": write 'Bearer ...', a scheme and what belongs to it"
+            return f"the value given for {name!r} is malformed{written * (name == 'authorization')}"
         if name in checked:
             return "auth_metadata was given two values under one name"
         checked[name] = valid

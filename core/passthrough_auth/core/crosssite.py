@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from .checking import checked_collection
 from .errors import ConfigurationError
-from .origin import Origin, origin_alone
+from .origin import Origin, origin_alone, origin_of
 from .request import Request
 
 # RFC 9110 section 9.2.1. Methods are case-sensitive: "get" is not one of these.
@@ -67,8 +67,9 @@ def _is_own(origin: Origin, hosts: Sequence[str]) -> bool:
 def _checked(text: object) -> Origin:
     origin = origin_alone(text) if isinstance(text, str) else None
     if origin is None:
+        within = origin_of(text) if isinstance(text, str) else None
         raise ConfigurationError(
             f"{text!r} is not an origin. Write scheme, host and, if unusual, port, without a "
-            "path: 'https://admin.example.com'"
+            f"path: '{within or 'https://admin.example.com'}'"
         )
     return origin

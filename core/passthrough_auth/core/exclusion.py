@@ -120,6 +120,11 @@ def _check_string(rule: str) -> None:
             "literal. Give a compiled pattern, which must match the whole path: "
             "re.compile(r'/items/[^/]+')"
         )
+    if rule in ("", "*"):
+        raise ConfigurationError(
+            f"the path rule {rule!r} names no path: write '/' for the root alone, or '/public/*' "
+            "for everything below one"
+        )
     if not rule.startswith("/"):
         raise ConfigurationError(f"the path rule {rule!r} needs a leading slash: '/{rule}'")
     fixed = rule.removesuffix("/*")

@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import TypeVar, cast
 from weakref import WeakSet
 
-from .checking import checked_flag
+from .checking import checked_arguments, checked_flag
 from .errors import ConfigurationError, MalformedCredential
 from .request import Request, cookie_pairs, cookie_text
 
@@ -239,6 +239,11 @@ def extract_custom_header(
     problem = check_name(name)
     if problem:
         raise ConfigurationError(problem)
+    if "_" in name:
+        raise ConfigurationError(
+            f"{header_name!r}: servers and proxies drop headers whose names have an underscore, or "
+            f"give them other names. Write {name.replace('_', '-')!r}"
+        )
     checked_flag("commas", commas)
     if commas and name in ("authorization", "cookie"):
         raise ConfigurationError(
@@ -281,11 +286,15 @@ def check_extractor(extractor: object) -> HeaderExtractor:
     if extractor is extract_custom_header or extractor is extract_cookies:
         _, _, name = describe(extractor).rpartition(".")
         raise ConfigurationError(f"{name} makes extractors: write {name}('name')")
+    if isinstance(extractor, type):
+        raise ConfigurationError(f"{describe(extractor)} is a class; extractors are functions")
     if is_async(extractor):
         raise ConfigurationError(
             f"{describe(extractor)} is an async function. Extractors only read the request: make "
             "it a plain `def`"
         )
+    if not is_built_in(cast("HeaderExtractor", extractor)):
+        checked_arguments(f"the extractor {describe(extractor)}", extractor, "request")
     return cast("HeaderExtractor", extractor)
 
 

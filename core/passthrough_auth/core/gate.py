@@ -6,7 +6,7 @@ from typing import NamedTuple, TypedDict, cast, final
 
 from . import crosssite
 from .bindings import Binding, Bindings, find_refusal
-from .checking import checked_collection, checked_flag
+from .checking import checked_arguments, checked_collection, checked_flag
 from .context import Hold
 from .credentials import Credentials
 from .errors import Absence, ConfigurationError, MalformedCredential
@@ -323,4 +323,5 @@ def _checked_on_refusal(given: OnRefusal | None) -> OnRefusal | None:
         raise ConfigurationError(
             "on_refusal is a plain function (request, refusal) -> Refusal, and not an async one"
         )
+    checked_arguments("on_refusal", given, "request", "refusal")
     return given
