@@ -13,8 +13,22 @@ from tests.docs.asking import ask
 from tests.docs.blocks import ROOT, blocks
 from tests.docs.readme import EXAMPLES
 
+from passthrough_auth.testing.servers import server, serving
+
 DEMO = blocks("sh", page="README.md")[0].source
 (TRIED,) = blocks("console", page="README.md")
+(CALLS,) = (b for b in blocks("python", page="README.md") if "caller_client" in b.source)
+
+UPSTREAM = """
+from fastapi import FastAPI, Request
+
+app = FastAPI()
+
+
+@app.get("/reports")
+def reports(request: Request) -> list[str]:
+    return request.headers.getlist("authorization")
+"""
 
 
 @pytest.fixture(params=EXAMPLES, ids=lambda example: example.framework, scope="module")
@@ -65,6 +79,18 @@ def without_fingerprint(answer):
 def test_an_example_is_short(example):
     lines = [line for line in example.source.splitlines() if line]
     assert len(lines) <= (13 if example.framework == "Django" else 8)
+
+
+def test_the_app_that_calls_another_service_calls_it_as_each_caller(tmp_path):
+    (tmp_path / "upstream.py").write_text(UPSTREAM)
+    uvicorn = server("uvicorn-h11-asyncio")
+    with serving(uvicorn, "upstream:app", cwd=tmp_path) as upstream:
+        here = f"http://{upstream.host}:{upstream.port}"
+        (tmp_path / "app.py").write_text(CALLS.source.replace("https://api.example.com", here))
+        with serving(uvicorn, "app:app", cwd=tmp_path) as running:
+            for token in ["alice", "bob"] * 3:
+                status, body = ask(running, "/reports", token)
+                assert (status, json.loads(body)) == (200, [f"Bearer {token}"])
 
 
 def test_the_first_command_works_in_a_clean_checkout(tmp_path):
