@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
 
@@ -43,10 +44,14 @@ RUN_BY = {
 
 
 def pip(command):
-    """What is to be installed of this project are extras that it has."""
-    named = re.findall(r"passthrough-auth\[([\w,]+)\]", command)
+    """What is to be installed of this project are extras and dependency groups that it has."""
+    named = re.findall(r"(?:passthrough-auth|\.)\[([\w,]+)\]", command)
     extras = {extra for each in named for extra in each.split(",")}
-    return extras <= set(metadata("passthrough-auth").get_all("Provides-Extra"))
+    groups = set(re.findall(r"--group (\w+)", command))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return extras <= set(metadata("passthrough-auth").get_all("Provides-Extra")) and (
+        groups <= set(project["dependency-groups"])
+    )
 
 
 def tox(command):
@@ -111,3 +116,9 @@ def test_a_command_is_run(page, command):
     checks = [check for start, check in CHECKED_BY.items() if command.startswith(start)]
     assert checks, f"no test runs this command of {page}: {command}"
     assert checks[0](command)
+
+
+@pytest.mark.parametrize("block", [b for b in blocks("sh") if "--group" in b.source], ids=str)
+def test_groups_are_installed_by_a_pip_that_knows_them(block):
+    """They came with pip 25.1, and Python 3.11 to 3.13 bring an older one."""
+    assert block.commands()[0] == "pip install -U pip"
