@@ -1,6 +1,7 @@
 """aiohttp: the suite that every client passes, and what is its own."""
 
 import asyncio
+import gc
 
 import aiohttp
 import pytest
@@ -203,14 +204,41 @@ def test_our_middleware_given_with_a_request_carries_nothing_beyond_its_first_ho
         assert (status, hops) == (200, [("named", dict([ALICE])), (origin, {})])
 
 
-def test_middlewares_given_with_a_request_replace_ours_and_nothing_is_attached(world):
-    """That is aiohttp's rule: it is safe, if not what was meant."""
+# aiohttp doesn't close a connection that it was about to use again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_middlewares_given_with_a_request_that_replace_ours_are_refused(world):
+    """By aiohttp's rule nothing of ours would see that call, or where a redirect takes it."""
+    world.clear()
 
     async def use(session):
-        async with session.get(world.url("named"), middlewares=()) as response:
-            return (await response.json())["headers"]
+        with pytest.raises(ConfigurationError, match="give them to caller_session"):
+            await session.get(world.url("named"), middlewares=())
+        # And once there is a connection to use again.
+        async with session.get(world.url("named")) as response:
+            await response.read()
+        with pytest.raises(ConfigurationError, match="give them to caller_session"):
+            await session.get(world.url("named"), middlewares=())
 
-    assert "authorization" not in run(world, use)
+    run(world, use)
+    gc.collect()
+    assert len(world.arrivals()) == 1
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer app"}, [("cookie", "app=1")]])
+def test_a_header_for_all_callers_is_refused(headers):
+    async def make():
+        caller_session(Destinations("https://a.example"), headers=headers)
+
+    with pytest.raises(ConfigurationError, match="take the place of each caller's"):
+        asyncio.run(make())
+
+
+def test_a_base_url_that_is_not_named_is_refused():
+    async def make(url):
+        return caller_session(Destinations("https://a.example"), base_url=url)
+
+    with pytest.raises(DestinationNotAllowed):
+        asyncio.run(make("https://b.example"))
 
 
 def test_traces_of_the_app_are_kept(world):

@@ -164,6 +164,22 @@ def test_a_target_without_a_port_is_on_443(trusted):
     insecure_channel("localhost", destinations=Destinations("http://localhost:443")).close()
 
 
+@pytest.mark.parametrize("target", ["https://a.example:443", "HTTP://a.example"])
+def test_a_target_with_a_scheme_is_told_so(target, trusted):
+    with pytest.raises(ConfigurationError, match="has no scheme"):
+        secure_channel(target, trusted, destinations=Destinations("https://a.example"))
+
+
+def test_metadata_named_in_bytes_is_not_overwritten(world, trusted):
+    own = ((b"authorization", "Bearer app"),)
+    destinations = world.destinations()
+    with (
+        secure_channel(target_of(world, "named"), trusted, destinations=destinations) as channel,
+        as_alice(),
+    ):
+        assert seen(channel, metadata=own)["authorization"] == "Bearer app"
+
+
 @pytest.mark.parametrize("make", [insecure_channel, aio_insecure_channel])
 def test_no_insecure_channel_leaves_the_machine_whatever_is_permitted(make):
     destinations = Destinations(Destination("http://10.0.0.7:50051", plain_http=True))

@@ -11,7 +11,7 @@ import pytest
 
 from passthrough_auth.clients import httpx as our_httpx
 from passthrough_auth.clients import httpx2 as our_httpx2
-from passthrough_auth.clients._cookies import NoCookies
+from passthrough_auth.clients._shared import NoCookies
 from passthrough_auth.core import (
     ConfigurationError,
     DestinationNotAllowed,
@@ -207,10 +207,35 @@ def test_a_cookie_cannot_be_put_on_the_client(library, ours):
 def test_another_jar_cannot_be_put_on_the_client(library, ours, make, jar):
     """One caller's cookies would go with another's call, the app's own in place of a caller's."""
     client = getattr(ours, make)(Destinations("https://a.example"))
-    with pytest.raises(ConfigurationError, match="can't be given any"):
+    with pytest.raises(ConfigurationError, match="cookies can't be set"):
         client.cookies = jar
 
     assert isinstance(client.cookies.jar, NoCookies)
+
+
+@BOTH
+@pytest.mark.parametrize("make", ["caller_client", "async_caller_client"])
+def test_what_would_act_in_place_of_every_caller_is_refused(library, ours, make):
+    make_client, destinations = getattr(ours, make), Destinations("https://a.example")
+    client = make_client(destinations, headers={"x-app": "jobs"}, base_url="https://a.example/v1")
+
+    with pytest.raises(ConfigurationError, match="auth can't be set"):
+        client.auth = ("app", "password")
+    for name in ("Authorization", b"COOKIE"):
+        with pytest.raises(ConfigurationError, match="take the place of each caller's"):
+            make_client(destinations, headers={name: "Bearer app"})
+    with pytest.raises(DestinationNotAllowed):
+        make_client(destinations, base_url="https://b.example")
+
+
+@BOTH
+def test_a_transport_of_the_other_kind_is_refused(library, ours):
+    destinations = Destinations("https://a.example")
+
+    with pytest.raises(ConfigurationError, match="takes a BaseTransport here"):
+        ours.caller_client(destinations, transport=library.AsyncHTTPTransport())
+    with pytest.raises(ConfigurationError, match="takes a AsyncBaseTransport here"):
+        ours.async_caller_client(destinations, transport=library.HTTPTransport())
 
 
 @BOTH

@@ -1,13 +1,16 @@
 """requests: the suite that every client passes, and what is its own."""
 
+import pickle
+
 import pytest
+import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPDigestAuth
 from requests.cookies import cookiejar_from_dict
 from urllib3.util import Retry
 
 from passthrough_auth.clients.requests import CallerSession
-from passthrough_auth.core import ConfigurationError, DestinationNotAllowed, auth_metadata
+from passthrough_auth.core import ConfigurationError, Destinations, auth_metadata
 from passthrough_auth.testing.clients import Bench, cases_for, driver
 
 REQUESTS = driver("requests")
@@ -53,14 +56,34 @@ def test_what_the_app_can_see_of_a_request_holds_no_credential(session, world):
         assert "authorization" not in each.request.headers
 
 
-def test_a_redirect_followed_by_hand_is_a_call_of_its_own(session, world):
-    """`Response.next` is a request like any other, and an origin that isn't named is refused."""
-    with as_alice():
-        response = session.get(
-            world.redirect("named", world.url("stranger")), allow_redirects=False
-        )
-        with pytest.raises(DestinationNotAllowed):
-            session.send(response.next)
+def test_a_redirect_followed_by_hand_is_of_the_same_call(session, world):
+    """`Response.next` leads where the redirect does, without what the app set for the origin."""
+    own = {"Cookie": "app=1"}
+    for origin, carried in (("second", ALICE[1]), ("stranger", None)):
+        with as_alice():
+            response = session.get(
+                world.redirect("named", world.url(origin)), headers=own, allow_redirects=False
+            )
+            found = session.send(response.next).json()["headers"]
+
+        assert (found.get("authorization"), found.get("cookie")) == (carried, None)
+
+
+def test_an_error_shows_no_credentials():
+    """Of the request that it has: logs, error reports and pickles take it from there."""
+    session = CallerSession(Destinations("http://localhost:9"))  # where nobody listens
+    with as_alice(), pytest.raises(requests.ConnectionError) as caught:
+        session.get("http://localhost:9/")
+    assert "authorization" not in caught.value.request.headers
+    assert ALICE[1].encode() not in pickle.dumps(caught.value)
+
+
+def test_what_would_act_in_place_of_the_callers_cannot_be_set(session):
+    for name, value in (("auth", ("app", "password")), ("trust_env", True)):
+        with pytest.raises(ConfigurationError, match=f"{name} can't be set"):
+            setattr(session, name, value)
+    session.auth = None
+    session.trust_env = False
 
 
 def test_digest_authentication_of_the_apps_own_is_not_overwritten(session, world):
@@ -86,7 +109,7 @@ def test_a_cookie_cannot_be_put_on_the_session(session):
 def test_another_jar_cannot_be_put_on_the_session(session, world):
     """One caller's cookies would go with another's call, the app's own in place of a caller's."""
     for jar in ({}, {"app": "own"}, cookiejar_from_dict({})):
-        with pytest.raises(ConfigurationError, match="can't be given any"):
+        with pytest.raises(ConfigurationError, match="cookies can't be set"):
             session.cookies = jar
 
     with as_alice():

@@ -5,6 +5,8 @@ from typing import Any, Protocol, TypeVar
 
 from passthrough_auth.core import ConfigurationError, Destinations, Trail, check_destinations
 
+from ._shared import refuse_options
+
 TRANSPORT_OPTIONS = (
     "verify",
     "cert",
@@ -51,6 +53,7 @@ class _Request(Protocol):
 
 
 _R = TypeVar("_R", bound=_Request)
+_T = TypeVar("_T")
 
 
 def take_transport_options(options: dict[str, Any], transport: object) -> dict[str, Any]:
@@ -59,9 +62,7 @@ def take_transport_options(options: dict[str, Any], transport: object) -> dict[s
     Raises `ConfigurationError`, for an option beside a transport of the app's own as well, which
     would not have it.
     """
-    for name, instead in _REFUSED.items():
-        if name in options:
-            raise ConfigurationError(f"{name} can't be given here: {instead}")
+    refuse_options(options, _REFUSED)
     own = {name: options.pop(name) for name in TRANSPORT_OPTIONS if name in options}
     if own and transport is not None:
         given = ", ".join(f"{name}=" for name in own)
@@ -88,6 +89,15 @@ def is_proxied(transport: object, proxied: object, proxy: object = None) -> bool
             "proxy= for a client"
         )
     return proxy is not None
+
+
+def checked_transport(transport: _T, kind: type[_T]) -> _T:
+    """A transport of that kind: a sync one for a sync client, an async one for an async one."""
+    if not isinstance(transport, kind):
+        raise ConfigurationError(
+            f"transport= takes a {kind.__name__} here, not one {type(transport).__name__}"
+        )
+    return transport
 
 
 class Carrier:

@@ -16,8 +16,11 @@ from passthrough_auth.core import (
     requires_extra,
 )
 
+from ._shared import check_shared, refuse_options
+
 with requires_extra("aiohttp"):
     import aiohttp
+    from multidict import CIMultiDict
 
 _REFUSED = {
     "trust_env": "neither proxies nor passwords are taken from the environment; write proxy=",
@@ -37,9 +40,9 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
 
     Raises `ConfigurationError` for an option that would lead around the boundary.
     """
-    for name, instead in _REFUSED.items():
-        if name in options:
-            raise ConfigurationError(f"{name} can't be given here: {instead}")
+    refuse_options(options, _REFUSED)
+    headers = CIMultiDict[str](options.get("headers") or ())
+    check_shared(options, headers, check_destinations(destinations))
     given = options.pop("middlewares", ())
     middlewares = (_begin_hop, *given, CallerMiddleware(destinations))
     traces = [*(options.pop("trace_configs", None) or ()), _calls_of(destinations)]
@@ -143,8 +146,19 @@ def _calls_of(destinations: Destinations) -> aiohttp.TraceConfig:
         token: Token[_Call | None] = context.token
         _call.reset(token)
 
+    async def connect(session: aiohttp.ClientSession, _context: Any, _params: Any) -> None:
+        # Where `middlewares=` on one call takes the place of the session's, with ours among them.
+        call = _call.get()
+        if call is not None and call.session is session and call.trail is None:
+            raise ConfigurationError(
+                "middlewares= on one call would send it without its caller: give them to "
+                "caller_session(...)"
+            )
+
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(begin)
+    trace.on_connection_create_start.append(connect)
+    trace.on_connection_reuseconn.append(connect)
     trace.on_request_end.append(end)
     trace.on_request_exception.append(end)
     return trace

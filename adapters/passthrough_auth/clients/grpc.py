@@ -129,23 +129,30 @@ def _secure_origin(
 
 
 def _loopback_origin(target: str, destinations: Destinations) -> Origin:
-    origin = _origin("http", target, destinations)
-    if not origin.is_loopback:
+    origin = origin_of(_url("http", target))
+    if origin is not None and not origin.is_loopback:
         raise DestinationNotAllowed(
             f"An insecure channel to {origin.host} would show the caller's credentials to everyone "
             "on the way. Write secure_channel(...)"
         )
-    return origin
+    return _origin("http", target, destinations)
 
 
 def _origin(scheme: str, target: str, destinations: Destinations) -> Origin:
-    host = _DNS.sub("", target, count=1) if _DNS.match(target) else target
-    # 443 is what gRPC takes for a missing port, encrypted or not.
-    url = f"{scheme}://{host}" if _PORT.fullmatch(host) else f"{scheme}://{host}:443"
-    if any(mark in host for mark in "/?#"):
-        url = ""  # no origin: a resolver of another kind, which leads nobody knows where
+    url = _url(scheme, target)
     check_destinations(destinations).check(url)
     return cast("Origin", origin_of(url))
+
+
+def _url(scheme: str, target: str) -> str:
+    """The URL whose origin this target stands for, or "" for a target that is none."""
+    if target.lower().startswith(("https://", "http://")):
+        raise ConfigurationError("a gRPC target has no scheme: write 'api.example.com:443'")
+    host = _DNS.sub("", target, count=1) if _DNS.match(target) else target
+    # 443 is what gRPC takes for a missing port, encrypted or not.
+    if any(mark in host for mark in "/?#"):
+        return ""  # a resolver of another kind, which leads nobody knows where
+    return f"{scheme}://{host}" if _PORT.fullmatch(host) else f"{scheme}://{host}:443"
 
 
 def _target(origin: Origin) -> str:
@@ -187,8 +194,10 @@ class _Metadata:
 
     def of(self, details: Any) -> list[tuple[str, str | bytes]]:
         """The call's own metadata, and what of the current caller's is not among it."""
-        own: list[tuple[str, str | bytes]] = list(details.metadata or ())
-        taken = {name.lower() for name, _ in own}
+        own: list[tuple[Any, str | bytes]] = list(details.metadata or ())
+        # gRPC takes names as bytes, too.
+        names = (name.decode() if isinstance(name, bytes) else name for name, _ in own)
+        taken = {name.lower() for name in names}
         if details.credentials is not None:
             # The app authenticates this call by itself, which gRPC does with this name.
             taken.add("authorization")

@@ -8,8 +8,8 @@ from typing import Any
 
 from passthrough_auth.core import Destinations, requires_extra
 
-from ._cookies import FixedJar, NoCookies
-from ._httpx_family import Carrier, is_proxied, take_transport_options
+from ._httpx_family import Carrier, checked_transport, is_proxied, take_transport_options
+from ._shared import NoCookies, Shared, check_shared
 
 with requires_extra("httpx"):
     import httpx
@@ -34,7 +34,8 @@ class CallerTransport(httpx.BaseTransport):
     ) -> None:
         leads = is_proxied(transport, proxied)
         self._carrier = Carrier(destinations, proxied=leads, shared_jar=shared_jar)
-        self._transport = httpx.HTTPTransport() if transport is None else transport
+        inner = httpx.HTTPTransport() if transport is None else transport
+        self._transport = checked_transport(inner, httpx.BaseTransport)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self._transport.handle_request(self._carrier.outgoing(request))
@@ -58,7 +59,8 @@ class AsyncCallerTransport(httpx.AsyncBaseTransport):
     ) -> None:
         leads = is_proxied(transport, proxied)
         self._carrier = Carrier(destinations, proxied=leads, shared_jar=shared_jar)
-        self._transport = httpx.AsyncHTTPTransport() if transport is None else transport
+        inner = httpx.AsyncHTTPTransport() if transport is None else transport
+        self._transport = checked_transport(inner, httpx.AsyncBaseTransport)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._transport.handle_async_request(self._carrier.outgoing(request))
@@ -69,11 +71,11 @@ class AsyncCallerTransport(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
-class _Client(FixedJar, httpx.Client):
+class _Client(Shared, httpx.Client):
     """What `caller_client` makes."""
 
 
-class _AsyncClient(FixedJar, httpx.AsyncClient):
+class _AsyncClient(Shared, httpx.AsyncClient):
     """What `async_caller_client` makes."""
 
 
@@ -99,6 +101,7 @@ def caller_client(
     leads = is_proxied(transport, proxied, own.get("proxy"))
     inner = httpx.HTTPTransport(**own) if transport is None else transport
     carrying = CallerTransport(destinations, inner, proxied=leads, shared_jar=False)
+    check_shared(options, httpx.Headers(options.get("headers")), destinations)
     return _Client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
 
 
@@ -114,4 +117,5 @@ def async_caller_client(
     leads = is_proxied(transport, proxied, own.get("proxy"))
     inner = httpx.AsyncHTTPTransport(**own) if transport is None else transport
     carrying = AsyncCallerTransport(destinations, inner, proxied=leads, shared_jar=False)
+    check_shared(options, httpx.Headers(options.get("headers")), destinations)
     return _AsyncClient(transport=carrying, cookies=NoCookies(), trust_env=False, **options)

@@ -8,8 +8,8 @@ from typing import Any
 
 from passthrough_auth.core import Destinations, requires_extra
 
-from ._cookies import FixedJar, NoCookies
-from ._httpx_family import Carrier, is_proxied, take_transport_options
+from ._httpx_family import Carrier, checked_transport, is_proxied, take_transport_options
+from ._shared import NoCookies, Shared, check_shared
 
 with requires_extra("httpx2"):
     import httpx2
@@ -34,7 +34,8 @@ class CallerTransport(httpx2.BaseTransport):
     ) -> None:
         leads = is_proxied(transport, proxied)
         self._carrier = Carrier(destinations, proxied=leads, shared_jar=shared_jar)
-        self._transport = httpx2.HTTPTransport() if transport is None else transport
+        inner = httpx2.HTTPTransport() if transport is None else transport
+        self._transport = checked_transport(inner, httpx2.BaseTransport)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         response = self._transport.handle_request(self._carrier.outgoing(request))
@@ -58,7 +59,8 @@ class AsyncCallerTransport(httpx2.AsyncBaseTransport):
     ) -> None:
         leads = is_proxied(transport, proxied)
         self._carrier = Carrier(destinations, proxied=leads, shared_jar=shared_jar)
-        self._transport = httpx2.AsyncHTTPTransport() if transport is None else transport
+        inner = httpx2.AsyncHTTPTransport() if transport is None else transport
+        self._transport = checked_transport(inner, httpx2.AsyncBaseTransport)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._transport.handle_async_request(self._carrier.outgoing(request))
@@ -69,11 +71,11 @@ class AsyncCallerTransport(httpx2.AsyncBaseTransport):
         await self._transport.aclose()
 
 
-class _Client(FixedJar, httpx2.Client):
+class _Client(Shared, httpx2.Client):
     """What `caller_client` makes."""
 
 
-class _AsyncClient(FixedJar, httpx2.AsyncClient):
+class _AsyncClient(Shared, httpx2.AsyncClient):
     """What `async_caller_client` makes."""
 
 
@@ -99,6 +101,7 @@ def caller_client(
     leads = is_proxied(transport, proxied, own.get("proxy"))
     inner = httpx2.HTTPTransport(**own) if transport is None else transport
     carrying = CallerTransport(destinations, inner, proxied=leads, shared_jar=False)
+    check_shared(options, httpx2.Headers(options.get("headers")), destinations)
     return _Client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
 
 
@@ -114,4 +117,5 @@ def async_caller_client(
     leads = is_proxied(transport, proxied, own.get("proxy"))
     inner = httpx2.AsyncHTTPTransport(**own) if transport is None else transport
     carrying = AsyncCallerTransport(destinations, inner, proxied=leads, shared_jar=False)
+    check_shared(options, httpx2.Headers(options.get("headers")), destinations)
     return _AsyncClient(transport=carrying, cookies=NoCookies(), trust_env=False, **options)

@@ -8,7 +8,7 @@ from typing import Any
 
 from passthrough_auth.core import Destinations, Trail, check_destinations, requires_extra
 
-from ._cookies import FixedJar, NoCookies
+from ._shared import NoCookies, Shared
 
 with requires_extra("requests"):
     import requests
@@ -20,7 +20,7 @@ with requires_extra("requests"):
 _CALL = "passthrough_auth_call"
 
 
-class CallerSession(FixedJar, requests.Session):
+class CallerSession(Shared, requests.Session):
     """A session that acts as the caller of whichever request is being served.
 
     Make one and share it, also between threads. It keeps no cookies and takes neither proxies nor
@@ -36,7 +36,8 @@ class CallerSession(FixedJar, requests.Session):
         self.cookies = _NoCookies()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        kwargs.setdefault(_CALL, _Call())
+        # A redirect that the app follows by itself, as `send(response.next)`, is of the same call.
+        kwargs.setdefault(_CALL, _Call(vars(request).get(_CALL)))
         return super().send(request, **kwargs)
 
     def get_adapter(self, url: str) -> BaseAdapter:
@@ -48,6 +49,7 @@ class CallerSession(FixedJar, requests.Session):
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType] - untyped in the stubs
         # What the response before has set: no cookies means none within one call either.
         prepared_request.headers.pop("Cookie", None)
+        vars(prepared_request)[_CALL] = vars(response).get(_CALL)
 
 
 class _NoCookies(NoCookies, RequestsCookieJar):  # type: ignore[misc]  # the stubs' mappings differ
@@ -59,8 +61,8 @@ class _Call:
 
     __slots__ = ("trail",)
 
-    def __init__(self) -> None:
-        self.trail: Trail | None = None
+    def __init__(self, trail: Trail | None = None) -> None:
+        self.trail = trail
 
 
 class _HopAdapter(BaseAdapter):
@@ -75,16 +77,21 @@ class _HopAdapter(BaseAdapter):
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         url = request.url or ""
-        call: _Call = kwargs.pop(_CALL)
+        call: _Call = kwargs.pop(_CALL, None) or _Call()
         hop = self._destinations.hop(url, call.trail)
         if hop.add and select_proxy(url, kwargs.get("proxies")):
             self._destinations.refuse_plain_proxy(url)
         outgoing = request.copy()
         hop.apply(outgoing.headers)
         call.trail = hop.trail
-        response = self._mounted.send(outgoing, *args, **kwargs)
-        # The request that is redirected, and shown in the response, holds no credentials.
+        # The request that is redirected, and shown in responses and errors, holds no credentials.
+        try:
+            response = self._mounted.send(outgoing, *args, **kwargs)
+        except requests.RequestException as error:
+            error.request = request
+            raise
         response.request = request
+        vars(response)[_CALL] = call.trail
         # What repeats the call by itself, as Digest authentication does, comes by here again.
         response.connection = self  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] - any adapter will do
         return response

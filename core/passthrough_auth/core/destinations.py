@@ -483,6 +483,8 @@ def _checked_line(inbound: object, line: object) -> _Line:
             "send maps the name of a header to a line, as in {'x-forwarded-access-token': "
             f"'Authorization: Bearer {_VALUE}'}}, not {inbound!r} to {line!r}"
         )
+    if inbound == "*":
+        raise ConfigurationError("send=['*'] names no header: to send all there is, leave send out")
     name, colon, template = line.partition(":")
     template = template.strip(" \t") if colon else _VALUE
     for each in (inbound, name):

@@ -271,6 +271,10 @@ def _credential_cases() -> Iterable[Case]:
                 Call(headers=((b"Cookie", b"session=abc"), (b"Cookie", b"session=evil"))),
                 refused("malformed"),
             ),
+            (
+                Call(headers=((b"Cookie", b"session=abc; a=1"), (b"Cookie", b"session=evil"))),
+                refused("malformed"),
+            ),
             options="named-cookies",
         ),
         _case(
