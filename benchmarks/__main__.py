@@ -1,5 +1,6 @@
 """`python -m benchmarks`: measure everything, print it, and write it into the documentation."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ PARTS: dict[str, Callable[[Plan], Report]] = {
 )
 def main(*, only: tuple[str, ...], smoke: bool, docs: Path | None) -> None:
     """Measure what passthrough-auth costs beside the alternatives."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     plan = SMOKE if smoke else FULL
     report = Report()
     for name in only or PARTS:
