@@ -157,7 +157,8 @@ def the_gate_decides_what_the_semantics_say(choices: Choices) -> None:
             for text in (repr(request), repr(decision), repr(gate.hold(decision))):
                 assert SECRET not in text, text
                 assert QUERY_SECRET not in text, text
-    assert not log, log
+    # Said once by each gate, whatever was sent.
+    assert not [text for text in log if not text.startswith("A CORS preflight was refused")], log
 
 
 def what_a_browser_attached_is_refused_across_sites(choices: Choices) -> None:

@@ -236,6 +236,10 @@ def _read(reads: Reads, seen: Seen) -> str | None:
 
 
 def _pick(wanted: tuple[str, ...], text: str) -> str | None:
+    for part in text.split(",")[1:]:
+        name, equals, _ = part.partition("=")
+        if equals and name.strip(" \t") in wanted:
+            return MALFORMED  # a server may have joined it to what is before
     picked: list[str] = []
     for name in wanted:
         values = {value for own, value in cookies_in(text) if own == name}
