@@ -239,8 +239,8 @@ def _checked(pairs: Iterable[object]) -> Credentials | str:
             )
         valid = check_value(name, value)
         if valid is None:
-            written = ": write 'Bearer ...', a scheme and what belongs to it"
-            return f"the value given for {name!r} is malformed{written * (name == 'authorization')}"
+            hint = ": write 'Bearer ...'" if name == "authorization" else ""
+            return f"the value given for {name!r} is malformed{hint}"
         if name in checked:
             return "auth_metadata was given two values under one name"
         checked[name] = valid
