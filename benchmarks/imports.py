@@ -15,7 +15,7 @@ from .contest import Spread
 from .report import Report, Table, Verdict
 
 CORE = "passthrough_auth.core"
-STANDARD = "contextlib, contextvars, functools, json, logging, re, threading, typing, weakref"
+STANDARD = "contextlib, contextvars, functools, re, threading, typing, weakref"
 # What is imported before the clock starts: what an application has that uses the adapter.
 IMPORTS = {
     CORE: "",

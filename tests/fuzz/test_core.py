@@ -124,7 +124,7 @@ def logging_the_error(self, extractor, request):
         try:
             return extractor(request)
         except Exception as error:
-            gate.logger.warning("%s", error)
+            gate.logger().warning("%s", error)
             raise
 
     return true_extract(self, logged, request)

@@ -1,8 +1,7 @@
 """The one place where it is decided whether a request may pass, and as whom."""
 
-import logging
 from collections.abc import Callable, Coroutine, Iterable
-from typing import NamedTuple, TypedDict, cast, final
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast, final
 
 from . import crosssite
 from .bindings import Binding, Bindings, find_refusal
@@ -27,7 +26,16 @@ from .extraction import (
 from .refusal import Refusal, bearer_challenge, sendable
 from .request import Request
 
-logger = logging.getLogger("passthrough_auth")
+if TYPE_CHECKING:
+    from logging import Logger
+
+
+def logger() -> "Logger":
+    """Where the gate says what is wrong with the app's own functions."""
+    # Imported here: it takes as long as much of core, which logs nothing while all is well.
+    import logging
+
+    return logging.getLogger("passthrough_auth")
 
 
 class Admitted(NamedTuple):
@@ -240,13 +248,13 @@ class Gate:
         warning = f"{describe(extractor)} {problem}"
         if warning not in self._warned:
             self._warned.add(warning)
-            logger.warning("The extractor %s: it counts as having found nothing", warning)
+            logger().warning("The extractor %s: it counts as having found nothing", warning)
 
     def _warn_of_preflight(self) -> None:
         """Say once why a page of another origin can't call this app."""
         if _PREFLIGHT_REFUSED not in self._warned:
             self._warned.add(_PREFLIGHT_REFUSED)
-            logger.warning(_PREFLIGHT_REFUSED)
+            logger().warning(_PREFLIGHT_REFUSED)
 
     def _unauthorized(self, detail: str) -> Refused:
         return Refused(Refusal.json(401, detail, self._challenge))
@@ -259,10 +267,10 @@ class Gate:
             custom = sendable(self._on_refusal(request, refusal))
         except Exception as error:  # noqa: BLE001 - a fault in it must not let the request pass
             # Without the traceback, which may quote the request.
-            logger.error("on_refusal raised %s: sent the plain one", type(error).__name__)  # noqa: TRY400
+            logger().error("on_refusal raised %s: sent the plain one", type(error).__name__)
             return refusal
         if custom is None:
-            logger.error(
+            logger().error(
                 "on_refusal returned no Refusal that can be sent (a status from 300 to 599 but "
                 "304, header values of one line, a body of bytes): sent the plain one"
             )

@@ -1,6 +1,5 @@
 """A refusal as data: what to answer, for any framework to put into its own response."""
 
-import json
 import re
 from typing import NamedTuple
 
@@ -19,6 +18,9 @@ class Refusal(NamedTuple):
     @classmethod
     def json(cls, status: int, detail: str, *headers: tuple[str, str]) -> "Refusal":
         """The refusal `{"detail": ...}`, never to be cached (RFC 9111 section 5.2.2.5)."""
+        # Imported here, as `logging` is in the gate.
+        import json
+
         body = json.dumps({"detail": detail}).encode()
         always = (
             ("content-type", "application/json"),
