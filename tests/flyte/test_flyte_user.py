@@ -151,7 +151,7 @@ def test_an_older_answer_is_not_taken(
     endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(module, "monotonic", lambda: now)  # not the SDK's clock: it sleeps by it
     with auth_metadata(ALICE):
         current_user(max_age=60)
         now = 1059.0
@@ -184,7 +184,7 @@ def test_what_is_over_is_forgotten(
     endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(module, "monotonic", lambda: now)  # not the SDK's clock: it sleeps by it
     with auth_metadata(ALICE):
         current_user(max_age=60)
     now = 1061.0

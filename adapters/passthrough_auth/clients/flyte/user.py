@@ -3,11 +3,11 @@
 import math
 import os
 import threading
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
+from time import monotonic
 from typing import NoReturn, final
 
 from connectrpc.errors import ConnectError
@@ -85,13 +85,13 @@ class _Verified:
             return None
         with self._lock:
             verified_at, _, user = self._known.get(self._digest(credentials), _NEVER)
-        return user if time.monotonic() - verified_at < max_age else None
+        return user if monotonic() - verified_at < max_age else None
 
     def remember(self, credentials: Credentials, user: User, max_age: float) -> None:
         """Keep a user for `max_age` seconds, or until more than enough others have come."""
         if not max_age:
             return
-        now = time.monotonic()
+        now = monotonic()
         digest = self._digest(credentials)
         with self._lock:
             self._known[digest] = (now, now + max_age, user)
