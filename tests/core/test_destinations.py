@@ -444,7 +444,7 @@ def named(**options):
         (lambda: Destinations("https://a.example", "https://A.example:443"), "is named twice"),
         (lambda: Destinations("https://*.a.example", "https://*.a.example"), "is named twice"),
         (lambda: named(send="authorization"), "write ['authorization']"),
-        (lambda: named(send=7), "send takes a list"),
+        (lambda: named(send=7), "send takes a collection"),
         (lambda: named(send=["*"]), "leave send out"),
         (lambda: named(send=["host"]), "never forwarded"),
         (lambda: named(send=["bad name"]), "is not a header name"),

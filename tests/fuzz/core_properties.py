@@ -356,7 +356,7 @@ def logged() -> Iterator[list[str]]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     texts: list[str] = []
-    handler.emit = lambda record: texts.append(  # type: ignore[method-assign]
+    handler.emit = lambda record: texts.append(  # type: ignore[method-assign]  # on this handler alone
         f"{handler.format(record)} {record.__dict__!r}"
     )
     root = logging.getLogger()

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from passthrough_auth.core import ConfigurationError, Destinations, Trail, check_destinations
 
-from ._shared import refuse_options
+from ._shared import INSTEAD, refuse_options
 
 TRANSPORT_OPTIONS = (
     "verify",
@@ -21,12 +21,7 @@ TRANSPORT_OPTIONS = (
 )
 """The options of a client that its transport takes."""
 
-_REFUSED = {
-    "mounts": "pass one transport to go through instead: transport=",
-    "trust_env": "neither proxies nor passwords are taken from the environment; write proxy=",
-    "cookies": "a caller's client keeps no cookies; send one with headers={'Cookie': ...}",
-    "auth": "a caller's client sends the caller's credentials; set headers on the request",
-}
+_REFUSED = {**INSTEAD, "mounts": "goes through one transport; write transport="}
 _UNTOLD = (
     "Nothing public tells whether the transport given leads through one: if it doesn't, write "
     "proxied=False beside it"

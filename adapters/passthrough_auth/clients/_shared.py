@@ -26,11 +26,12 @@ class NoCookies(CookieJar):
         )
 
 
-_ON_A_CLIENT = {
-    "cookies": "keeps none; send one with headers={'Cookie': ...} on the request",
+INSTEAD = {
+    "cookies": "keeps no cookies; send one with headers={'Cookie': ...} on the request",
     "auth": "sends the caller's credentials; set headers on the request",
-    "trust_env": "takes neither proxies nor passwords from the environment; write proxy=",
+    "trust_env": "takes neither proxies nor passwords from the environment; name them in code",
 }
+"""What a caller's client does in place of what these would make it do."""
 
 
 class Shared:
@@ -44,10 +45,8 @@ class Shared:
         def __setattr__(self, name: str, value: object) -> None:
             harmless = isinstance(value, NoCookies) if name == "cookies" else not value
             # Not yet there, it is what the client's own class begins with.
-            if name in _ON_A_CLIENT and not harmless and hasattr(self, name):
-                raise ConfigurationError(
-                    f"{name} can't be set: a caller's client {_ON_A_CLIENT[name]}"
-                )
+            if name in INSTEAD and not harmless and hasattr(self, name):
+                raise ConfigurationError(f"{name} can't be set: a caller's client {INSTEAD[name]}")
             super().__setattr__(name, value)
 
 
@@ -55,7 +54,9 @@ def refuse_options(options: Iterable[str], instead: dict[str, str]) -> None:
     """Raise `ConfigurationError` for an option that would lead around the boundary."""
     for name in options:
         if name in instead:
-            raise ConfigurationError(f"{name} can't be given here: {instead[name]}")
+            raise ConfigurationError(
+                f"{name} can't be given here: a caller's client {instead[name]}"
+            )
 
 
 def check_shared(

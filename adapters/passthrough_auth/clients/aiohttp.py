@@ -16,18 +16,13 @@ from passthrough_auth.core import (
     requires_extra,
 )
 
-from ._shared import check_shared, refuse_options
+from ._shared import INSTEAD, check_shared, refuse_options
 
 with requires_extra("aiohttp"):
     import aiohttp
     from multidict import CIMultiDict
 
-_REFUSED = {
-    "trust_env": "neither proxies nor passwords are taken from the environment; write proxy=",
-    "cookies": "a caller's session keeps no cookies; send one with the request",
-    "cookie_jar": "a caller's session keeps no cookies",
-    "auth": "a caller's session sends the caller's credentials; set headers on the request",
-}
+_REFUSED = {**INSTEAD, "cookie_jar": INSTEAD["cookies"]}
 
 
 def caller_session(destinations: Destinations, **options: Any) -> aiohttp.ClientSession:

@@ -125,21 +125,21 @@ def _secure_origin(
             "grpc.ssl_channel_credentials(), and give call credentials of the app's own to the "
             "call; or insecure_channel(...) for a loopback address"
         )
-    return _origin("https", target, destinations)
+    return _named_origin(_url("https", target), destinations)
 
 
 def _loopback_origin(target: str, destinations: Destinations) -> Origin:
-    origin = origin_of(_url("http", target))
+    url = _url("http", target)
+    origin = origin_of(url)
     if origin is not None and not origin.is_loopback:
         raise DestinationNotAllowed(
             f"An insecure channel to {origin.host} would show the caller's credentials to everyone "
             "on the way. Write secure_channel(...)"
         )
-    return _origin("http", target, destinations)
+    return _named_origin(url, destinations)
 
 
-def _origin(scheme: str, target: str, destinations: Destinations) -> Origin:
-    url = _url(scheme, target)
+def _named_origin(url: str, destinations: Destinations) -> Origin:
     check_destinations(destinations).check(url)
     return cast("Origin", origin_of(url))
 
@@ -149,9 +149,9 @@ def _url(scheme: str, target: str) -> str:
     if target.lower().startswith(("https://", "http://")):
         raise ConfigurationError("a gRPC target has no scheme: write 'api.example.com:443'")
     host = _DNS.sub("", target, count=1) if _DNS.match(target) else target
-    # 443 is what gRPC takes for a missing port, encrypted or not.
     if any(mark in host for mark in "/?#"):
         return ""  # a resolver of another kind, which leads nobody knows where
+    # 443 is what gRPC takes for a missing port, encrypted or not.
     return f"{scheme}://{host}" if _PORT.fullmatch(host) else f"{scheme}://{host}:443"
 
 

@@ -49,7 +49,7 @@ class FlaskRequest(WsgiRequest):
     @property
     def native(self) -> FlaskNativeRequest:
         # Flask's documented way to what a proxy stands for, unknown to the types.
-        native: FlaskNativeRequest = cast("Any", request)._get_current_object()  # noqa: SLF001
+        native: FlaskNativeRequest = cast("Any", request)._get_current_object()  # noqa: SLF001 - documented
         return native
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple, NoReturn, cast, final
 
+from .checking import checked_collection, checked_flag
 from .context import current_hold
 from .credentials import NOBODY, Credentials
 from .errors import (
@@ -456,8 +457,7 @@ def _has_subdomains(host: str) -> bool:
 
 
 def _check_scheme(origin: Origin, text: str, plain_http: object) -> None:
-    if not isinstance(plain_http, bool):
-        raise ConfigurationError(f"plain_http is True or False, not {plain_http!r} (for {text})")
+    checked_flag("plain_http", plain_http)
     if origin.scheme == "https" and plain_http:
         raise ConfigurationError(f"{text} is https: leave plain_http out, or write 'http://...'")
     if origin.scheme == "http" and not (plain_http or origin.is_loopback):
@@ -468,12 +468,11 @@ def _check_scheme(origin: Origin, text: str, plain_http: object) -> None:
 
 
 def _checked_send(send: object) -> tuple[_Line, ...]:
-    if isinstance(send, str | bytes) or not isinstance(send, Iterable):
-        raise ConfigurationError(f"send takes a list of header names: write [{send!r}]")
     if isinstance(send, Mapping):
         renamed = cast("Mapping[object, object]", send)
         return tuple(_checked_line(inbound, line) for inbound, line in renamed.items())
-    names = cast("Iterable[object]", send)
+    example = f"[{send!r}]" if isinstance(send, str) else "['authorization']"
+    names = checked_collection("send", send, example)
     return tuple(_checked_line(name, name) for name in names)
 
 

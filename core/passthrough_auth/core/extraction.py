@@ -116,10 +116,10 @@ _LONGEST_AMBIENT_SCHEME = max(map(len, _AMBIENT_SCHEMES))
 def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
     """Say of your own extractor whether what it reads is ambient: attached by a browser by itself.
 
-    Cookies are ambient, and so is a header that a proxy derives from one. An undecorated
-    extractor counts as ambient, so that forgetting this refuses a cross-site request instead of
-    letting it act as the user. Raises `ConfigurationError` for one of this library's own, which
-    every app in the process shares.
+    Cookies are ambient, and so is a header that a proxy derives from one, or from a client's
+    certificate. An undecorated extractor counts as ambient, so that forgetting this refuses a
+    cross-site request instead of letting it act as the user. Raises `ConfigurationError` for one
+    of this library's own, which every app in the process shares.
     """
 
     def mark(extractor: _Extractor) -> _Extractor:
@@ -205,7 +205,7 @@ def extract_cookies(*names: str) -> HeaderExtractor:
         found: dict[str, str] = {}
         text = cookie_text(request)
         if behind_a_comma.search(text):
-            raise MalformedCredential("a cookie that is wanted was joined to another")
+            raise MalformedCredential("one of the cookies asked for was joined to another")
         for name, value in cookie_pairs(text):
             if name not in wanted:
                 continue

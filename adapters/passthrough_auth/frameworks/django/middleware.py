@@ -145,5 +145,6 @@ class _SetCookie(Morsel[Any]):
             if self.isReservedKey(name):
                 self[name] = value if equals else True
 
-    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: ARG002, N802 - as inherited
+    # Django passes no `attrs`, which would leave some of the attributes out.
+    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: ARG002, N802 - http.cookies' names
         return self._line

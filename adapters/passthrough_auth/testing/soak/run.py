@@ -38,8 +38,9 @@ class Run:
     ) -> None:
         self._service = service
         self._traffic = Traffic(service, server, column)
-        # Not for secrets; the same seed makes the same choices.
-        self._chances = [Random(f"{seed} {number}") for number in range(CLIENTS)]  # noqa: S311
+        # The same seed makes the same choices.
+        seeds = [f"{seed} {number}" for number in range(CLIENTS)]
+        self._chances = [Random(each) for each in seeds]  # noqa: S311 - not for secrets
         self._patience = patience
         self._watch = watch
 
