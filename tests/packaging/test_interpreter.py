@@ -3,7 +3,7 @@
 import os
 import sys
 
-SUPPORTED = ("3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 
 
 def test_runs_on_the_python_that_the_environment_is_named_after():
