@@ -299,22 +299,41 @@ def test_a_process_forked_while_a_request_is_served_has_no_caller():
         context = contextvars.copy_context()
 
         assert in_a_fork(caller) == "outside"
-        assert in_a_fork(lambda: context.run(caller)) == "ended"
+        assert in_a_fork(lambda: context.run(caller)) == "forked"
         assert caller() == ALICE
 
 
-def test_what_a_fork_forgets():
-    def forget(hold):
-        with hold.active():
-            forget_in_fork()
-            return caller()
+def test_a_fork_may_have_callers_and_forks_of_its_own():
+    def act():
+        with auth_metadata(("authorization", "Bearer bob")):
+            context = contextvars.copy_context()
+            return caller() == BOB and in_a_fork(lambda: context.run(caller))
 
-    hold = Hold(ALICE)
-    assert contextvars.copy_context().run(forget, hold) == "outside"
-    with hold.active():
-        assert caller() == "ended"
-    forget_in_fork()
-    assert caller() == "outside"
+    assert in_a_fork(act) == "forked"
+
+
+@pytest.fixture
+def forgotten_again(monkeypatch):
+    monkeypatch.setattr(Hold, "this_process", Hold.this_process)
+
+
+def test_what_a_fork_forgets(forgotten_again):
+    recorder = Recorder()
+    earlier, public = Hold(ALICE, bindings=(recorder,)), Hold(None, "public")
+    context = contextvars.copy_context()
+    entered = earlier.active()
+    context.run(entered.__enter__)
+
+    context.run(forget_in_fork)
+
+    assert context.run(caller) == "outside"
+    with earlier.active():
+        assert caller() == "forked"
+    assert recorder.seen == [ALICE, Credentials(), "left"]
+    with public.active():
+        assert caller() == "public"
+    with Hold(ALICE).active():
+        assert caller() == ALICE
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])

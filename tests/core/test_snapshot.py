@@ -1,6 +1,7 @@
 """Taking the caller along."""
 
 import asyncio
+import contextlib
 import contextvars
 import copy
 import json
@@ -8,10 +9,11 @@ import multiprocessing
 import os
 import pickle
 import time
+from collections.abc import Coroutine
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
-from tests.core.test_context import ALICE, BOB, Recorder, caller
+from tests.core.test_context import ALICE, BOB, Recorder, caller, in_a_fork
 
 from passthrough_auth.core import (
     ConfigurationError,
@@ -167,6 +169,13 @@ def test_it_can_t_be_sent_to_another_process(request_hold):
             sent.result()
 
 
+def test_it_gives_no_caller_to_a_fork(request_hold):
+    """Closing it there or here would not reach the other process."""
+    taken = snapshot()
+
+    assert in_a_fork(lambda: repr(taken)) == "<Snapshot forked>"
+
+
 def test_its_repr_names_no_secret(request_hold):
     taken = snapshot()
     assert repr(taken) == str(taken) == f"{taken}" == "%s" % taken == f"<Snapshot {ALICE!r}>"  # noqa: UP031 - one of the ways
@@ -243,18 +252,66 @@ def test_run_says_that_an_async_function_is_for_arun(request_hold):
         snapshot().run(acaller)
 
 
-def test_run_takes_no_generator(request_hold):
-    """It would go on without the caller, or with another, and without the limits of this one."""
+async def agenerator():
+    yield caller()
 
-    def work():
-        yield caller()
 
-    async def awork():
-        yield caller()
+@contextlib.contextmanager
+def block():
+    yield caller()
 
-    for each in (work, awork):
-        with pytest.raises(TypeError, match="a function that uses it up"):
-            snapshot().run(each)
+
+@contextlib.asynccontextmanager
+async def ablock():
+    yield caller()
+
+
+class Call(Coroutine):
+    """What aiohttp's `session.get()` returns: to be awaited or entered, and no plain coroutine."""
+
+    def __init__(self):
+        self._work = acaller()
+
+    def __await__(self):
+        return self._work.__await__()
+
+    def send(self, value):
+        return self._work.send(value)
+
+    def throw(self, *error):
+        return self._work.throw(*error)
+
+    def close(self):
+        self._work.close()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        acaller,
+        Call,
+        lambda: (caller() for _ in range(1)),
+        agenerator,
+        block,
+        ablock,
+        lambda: map(caller, ()),
+        lambda: filter(caller, ()),
+    ],
+)
+def test_run_returns_no_work_that_is_still_to_be_done(request_hold, work):
+    """Whoever awaits, enters or iterates over it would do it as somebody else, without limits."""
+    with pytest.raises(TypeError, match="whose work is done later"):
+        snapshot().run(work)
+
+
+def test_run_returns_what_stands_for_work_that_has_begun(request_hold):
+    async def start():
+        task = snapshot().run(asyncio.ensure_future, acaller())
+        with ThreadPoolExecutor(1) as pool:
+            future = snapshot().run(pool.submit, caller)
+        return await task, future.result()
+
+    assert asyncio.run(start()) == (ALICE, "outside")
 
 
 # --- One within the work of another ---------------------------------------------------------------

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from contextvars import ContextVar, Token
 from functools import cache
 from types import TracebackType
-from typing import NoReturn, final
+from typing import ClassVar, NoReturn, final
 
 from .bindings import Binding, Bindings
 from .credentials import NOBODY, Credentials
@@ -41,14 +41,12 @@ def current_hold() -> "Hold | None":
 
 
 def forget_in_fork() -> None:
-    """Leave the caller out of a process that is forked while a request is served.
+    """Leave every caller behind in the process that was forked.
 
-    It is a copy of this one, with the request in it, which never ends there: a process pool that
-    one caller's request has started would do everybody's work as that caller.
+    The new process is a copy, in which no request ends and no snapshot is ever closed: a process
+    pool that one caller's request has started would do everybody's work as that caller.
     """
-    hold = _current.get()
-    if hold is not None:
-        hold.close()
+    Hold.this_process = object()
     _current.set(None)
 
 
@@ -64,7 +62,10 @@ class Hold:
     in copies of the context as well.
     """
 
-    __slots__ = ("_absence", "_credentials", "bindings")
+    __slots__ = ("_absence", "_credentials", "_process", "bindings")
+
+    this_process: ClassVar[object] = object()
+    """Stands for the process that runs; a fork has one of its own, see `forget_in_fork`."""
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class Hold:
     ) -> None:
         self._credentials = credentials
         self._absence: Absence = absence
+        self._process = self.this_process
         self.bindings = bindings
 
     def credentials(self) -> Credentials:
@@ -81,6 +83,8 @@ class Hold:
         credentials = self._credentials
         if credentials is None:
             raise NoCaller(self._absence)
+        if self._process is not self.this_process:
+            raise NoCaller("forked")
         return credentials
 
     def credentials_for(self, origin: Origin) -> Credentials:  # noqa: ARG002 - a narrowed one asks
@@ -103,7 +107,10 @@ class Hold:
 
     def bound_credentials(self) -> Credentials:
         """What bindings are given: the caller's credentials, or empty ones."""
-        return self._credentials or NOBODY
+        try:
+            return self.credentials()
+        except NoCaller:
+            return NOBODY
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Hold can't be pickled or copied: the copy would never end")

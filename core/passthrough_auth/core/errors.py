@@ -9,6 +9,7 @@ Absence = Literal[
     "preflight",
     "refused",
     "ended",
+    "forked",
     "closed",
     "expired",
     "narrowed",
@@ -31,6 +32,10 @@ _ABSENCES: dict[Absence, str] = {
     "ended": (
         "The request that this code belongs to has ended. Work that may outlive its request "
         "takes the caller along with snapshot()."
+    ),
+    "forked": (
+        "This process was forked from the one whose request, block or snapshot this caller belongs "
+        "to. Hand work in another process what it needs as an argument."
     ),
     "narrowed": (
         "The snapshot that this work was given is for calls to its destinations only. Make them "

@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import NamedTuple, NoReturn, ParamSpec, TypeVar, final
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar, final
 
 from .bindings import Binding
-from .context import Hold, current_hold
-from .credentials import NOBODY, Credentials
+from .context import Hold, current_hold, default_bindings
+from .credentials import Credentials
 from .destinations import Destinations, check_destinations
 from .errors import ConfigurationError, DestinationNotAllowed, NoCaller
 from .origin import Origin
@@ -56,7 +56,8 @@ def hold_for_work(expires_in: float | None, destinations: Destinations | None) -
     """
     hold = current_hold()
     if hold is None:
-        return Hold(None, "outside")
+        # Bound to nobody: the thread may still have what earlier work left in a client's context.
+        return Hold(None, "outside", default_bindings().current())
     try:
         return _Lease.of(hold, expires_in, destinations)
     except NoCaller as absent:
@@ -80,16 +81,43 @@ def _is_duration(seconds: object) -> bool:
 def done(result: R) -> R:
     """What some work returned, or `TypeError` where that is work which has yet to be done.
 
-    It would be done by whoever awaits or iterates over it, with their caller and their limits.
+    It would be done by whoever awaits, enters or iterates over it, with their caller and their
+    limits. A future stands for work that has begun, with a context of its own.
     """
-    if isinstance(result, CoroutineType | GeneratorType):
-        result.close()
-    elif not isinstance(result, AsyncGeneratorType):
+    if not _is_still_to_do(result):
         return result
+    if isinstance(result, Coroutine | GeneratorType):
+        result.close()
     raise TypeError(
-        "work with a caller is a plain function, done when it returns. For an async one write "
-        "`await caller.arun(work, ...)`; for a generator, a function that uses it up"
+        f"work with a caller is done when it returns, and this returned a {type(result).__name__}, "
+        "whose work is done later. For async work write `await caller.arun(work, ...)`; for a "
+        "generator or a context manager, a function that uses it up; for a stretch of code, "
+        "`with caller.active(): ...`"
     )
+
+
+def _is_still_to_do(result: object) -> bool:
+    if isinstance(result, Awaitable):
+        from asyncio import isfuture  # whatever made this has imported asyncio already
+
+        return not isfuture(result)
+    return isinstance(result, _LATER)
+
+
+def _no_steps() -> Any:
+    return ()
+
+
+# What runs a function when it is iterated over or entered. The classes of what `contextmanager`
+# makes have no public names.
+_LATER = (
+    GeneratorType,
+    AsyncGeneratorType,
+    map,
+    filter,
+    type(contextmanager(_no_steps)()),
+    type(asynccontextmanager(_no_steps)()),
+)
 
 
 class _End:
@@ -170,12 +198,6 @@ class _Lease(Hold):
             held = each.sendable(origin, held)
         return held
 
-    def bound_credentials(self) -> Credentials:
-        try:
-            return self.credentials()
-        except NoCaller:
-            return NOBODY
-
     def close(self) -> None:
         """End it: from now on, asking for the caller raises `NoCaller("closed")`."""
         self._absence = "closed"
@@ -206,8 +228,8 @@ class Snapshot:
     def run(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `work` as the caller and return what it returns. Raises what it raises.
 
-        Raises `TypeError` for an async function, which `arun` is for, and for a generator: their
-        work is done later, outside of this.
+        Raises `TypeError` where that is work still to be done, as with an async function (which
+        `arun` is for), a generator or a context manager: it would be done outside of this.
         """
         with self.active():
             return done(work(*args, **kwargs))
