@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from passthrough_auth.core import (
     ConfigurationError,
     CredentialMissing,
+    CredentialUnusable,
     Destination,
     DestinationNotAllowed,
     Destinations,
     Hold,
-    MalformedCredential,
     NoCaller,
     Trail,
     auth_metadata,
@@ -96,7 +96,7 @@ def test_a_credential_that_makes_no_valid_header_is_refused_without_showing_it()
     send = {"x-token": "Authorization: Bearer {value}"}
     destinations = Destinations(Destination("https://api.example.com", send=send))
 
-    with as_alice(("x-token", "two planted-words")), pytest.raises(MalformedCredential) as caught:
+    with as_alice(("x-token", "two planted-words")), pytest.raises(CredentialUnusable) as caught:
         destinations.headers_for("https://api.example.com/")
 
     assert str(caught.value) == "the caller's 'x-token' makes no valid 'authorization' header"
@@ -126,7 +126,7 @@ def test_a_credential_that_makes_no_valid_header_is_refused_without_showing_it()
 def test_a_caller_cannot_add_to_the_line_that_the_credential_is_put_in(line, name, value):
     destinations = Destinations(Destination("https://api.example.com", send={"x-token": line}))
 
-    with as_alice(("x-token", value)), pytest.raises(MalformedCredential) as caught:
+    with as_alice(("x-token", value)), pytest.raises(CredentialUnusable) as caught:
         destinations.headers_for("https://api.example.com/")
 
     assert str(caught.value) == f"the caller's 'x-token' makes no valid {name!r} header"
@@ -471,7 +471,7 @@ def named(**options):
         ),
         (
             lambda: named(send={"Authorization": "X-Auth: of {value}"}),
-            "or 'X-Auth' to send it whole",
+            "write 'X-Auth' to send it whole",
         ),
         (
             lambda: named(send={"Cookie": "Authorization: {value}"}),

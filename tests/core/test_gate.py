@@ -16,7 +16,9 @@ from passthrough_auth.core import (
     CallerRefused,
     CallerUnauthenticated,
     ConfigurationError,
+    CredentialMissing,
     Credentials,
+    CredentialUnusable,
     Gate,
     MalformedCredential,
     NoCaller,
@@ -292,6 +294,13 @@ def test_an_extractor_that_raises_yields_nothing_and_is_warned_of_once(caplog):
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
+def test_an_extractor_that_wants_more_of_the_request_is_told_where_that_is(caplog):
+    gate = Gate(header_extractors=[lambda request: request.query_params])
+
+    assert told(gate.decide(asgi("/"))) == REQUIRED
+    assert "what only the framework's own request has is on request.native" in caplog.text
+
+
 def test_an_extractor_may_say_that_a_credential_is_malformed():
     def extract_token(request):
         raise MalformedCredential("s3cret")
@@ -414,6 +423,15 @@ def test_that_a_preflight_was_refused_is_said_once(caplog):
     assert "app.example" not in caplog.text
 
 
+def test_that_a_cross_site_request_was_refused_is_said_once(caplog):
+    gate = Gate()
+    for _ in range(2):
+        gate.decide(asgi("/me", [COOKIE, ("sec-fetch-site", "cross-site")], method="POST"))
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "name the origin that the browser shows in trusted_origins" in caplog.text
+
+
 @pytest.mark.parametrize("headers", [[], PREFLIGHT[:1], PREFLIGHT[1:]])
 def test_only_a_preflight_is_allowed_through(headers):
     gate = Gate(allow_preflight=True)
@@ -533,6 +551,8 @@ def test_a_hold_stands_for_what_was_decided(request_, found):
         (CallerDenied("s3cret"), (403, "Permission denied")),
         (CallerRefused("s3cret"), (403, "Permission denied")),
         (Upstream("s3cret"), (403, "Permission denied")),
+        (CredentialMissing("x"), (401, "Authentication credentials required")),
+        (CredentialUnusable("x"), (401, "Authentication credentials malformed")),
     ],
 )
 def test_an_upstream_refusal_is_answered_however_deep_it_is(error, answer):
@@ -549,8 +569,21 @@ def test_an_upstream_refusal_is_answered_however_deep_it_is(error, answer):
     assert dict(refusal.headers).get("www-authenticate") == challenge
 
 
-def test_any_other_error_is_no_refusal():
-    assert GATE.refusal_for(asgi("/me"), RuntimeError("x")) is None
+@pytest.mark.parametrize(
+    "error", [RuntimeError("x"), NoCaller("public"), MalformedCredential("of the app's own")]
+)
+def test_any_other_error_is_no_refusal(error):
+    assert GATE.refusal_for(asgi("/me"), error) is None
+
+
+def test_what_a_destination_lacks_is_logged_once_for_the_app_may_have_no_extractor_for_it(caplog):
+    gate = Gate()
+    for _ in range(2):
+        gate.refusal_for(asgi("/me"), CredentialMissing("There is no 'x-token' here"))
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "A request was answered with 401. There is no 'x-token' here"
+    ]
 
 
 def test_an_app_can_replace_the_answer_to_an_upstream_refusal_too():

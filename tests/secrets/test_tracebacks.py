@@ -25,6 +25,7 @@ from passthrough_auth.core import (
     CallerThreadPoolExecutor,
     ConfigurationError,
     CredentialMissing,
+    CredentialUnusable,
     Destination,
     DestinationNotAllowed,
     Destinations,
@@ -103,7 +104,7 @@ def test_wrong_bindings():
         (Destination(NOBODY_LISTENS, send=["x-token"]), CredentialMissing),
         (
             Destination(NOBODY_LISTENS, send={"cookie": "authorization: Bearer {value}"}),
-            MalformedCredential,
+            CredentialUnusable,
         ),
         (Destination("http://127.0.0.1:10"), DestinationNotAllowed),
     ],

@@ -15,8 +15,8 @@ from .errors import (
     Absence,
     ConfigurationError,
     CredentialMissing,
+    CredentialUnusable,
     DestinationNotAllowed,
-    MalformedCredential,
     NoCaller,
 )
 from .extraction import check_name, check_value
@@ -166,7 +166,7 @@ class Destination:
                 rendered = line.render(values[line.inbound])
                 if rendered is None:
                     del values, headers  # a traceback with locals would show them
-                    raise MalformedCredential(
+                    raise CredentialUnusable(
                         f"the caller's {line.inbound!r} makes no valid {line.name!r} header"
                     )
                 headers[line.name] = rendered
@@ -279,7 +279,7 @@ class Destinations:
         The one question that every client asks, on every hop. It may be asked by hand as well.
 
         Raises `DestinationNotAllowed` for an origin that is not named, `NoCaller` where there is
-        no caller, `CredentialMissing` and `MalformedCredential` where what the caller sent doesn't
+        no caller, `CredentialMissing` and `CredentialUnusable` where what the caller sent doesn't
         make what is to be sent.
         """
         origin = origin_of(url)
@@ -493,10 +493,12 @@ def _checked_line(inbound: object, line: object) -> _Line:
     before, value, after = template.partition(_VALUE)
     checked = _Line(inbound.lower(), name.lower(), before, after)
     if not value or not _renders(checked):
-        whole = f", or '{name}' to send it whole" if checked.inbound == "authorization" else ""
+        # An Authorization value has its scheme already, so it makes a line only by itself.
+        whole = checked.inbound == "authorization"
+        instead = f"'{name}' to send it whole" if whole else f"'{name}: Bearer {_VALUE}'"
         raise ConfigurationError(
             f"the line {line!r} in send is no header with {_VALUE} in it once, or none that the "
-            f"value of {inbound!r} makes: write '{name}: Bearer {_VALUE}'{whole}"
+            f"value of {inbound!r} makes: write {instead}"
         )
     return checked
 

@@ -77,10 +77,6 @@ class MalformedCredential(PassthroughAuthError, ValueError):
     """
 
 
-class CredentialMissing(PassthroughAuthError, LookupError):
-    """There is a caller, but none of the credentials that a destination is to be sent."""
-
-
 class DestinationNotAllowed(PassthroughAuthError):
     """The caller's credentials may not travel to this URL. The text names the line to write.
 
@@ -89,7 +85,7 @@ class DestinationNotAllowed(PassthroughAuthError):
 
 
 class CallerRefused(PassthroughAuthError):
-    """An upstream service would not serve the caller. The adapters answer with `status`.
+    """An upstream service can't be called for this caller. The adapters answer with `status`.
 
     A subclass may say another status from 400 to 599, and another detail. Raises
     `ConfigurationError` where it is defined for any other status, which would hide the refusal.
@@ -115,3 +111,23 @@ class CallerUnauthenticated(CallerRefused):
 
 class CallerDenied(CallerRefused):
     """Upstream knows the caller and does not permit this. Answered with 403."""
+
+
+class CredentialMissing(CallerRefused, LookupError):
+    """The caller has none of the credentials that a destination is to be sent. Answered with 401.
+
+    The text names them. It is logged as well, because the app may have forgotten an extractor.
+    """
+
+    status = 401
+    detail = "Authentication credentials required"
+
+
+class CredentialUnusable(CallerRefused, MalformedCredential):
+    """What the caller sent makes no valid header of the kind that a destination is to be sent.
+
+    Answered with 401. The text never holds the value.
+    """
+
+    status = 401
+    detail = "Authentication credentials malformed"

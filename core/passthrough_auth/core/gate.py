@@ -8,7 +8,7 @@ from .bindings import Binding, Bindings, find_refusal
 from .checking import checked_arguments, checked_collection, checked_flag
 from .context import Hold
 from .credentials import Credentials
-from .errors import Absence, ConfigurationError, MalformedCredential
+from .errors import Absence, ConfigurationError, CredentialMissing, MalformedCredential
 from .exclusion import PathRule, PathRules
 from .extraction import (
     DEFAULT_EXTRACTORS,
@@ -157,7 +157,9 @@ class Gate:
             return _PREFLIGHT
         decision = self._judge(request)
         if decision is self._missing and crosssite.is_preflight(request):
-            self._warn_of_preflight()
+            self._warn_once(_PREFLIGHT_REFUSED)
+        elif decision is self._cross_site:
+            self._warn_once(_CROSS_SITE_REFUSED)
         if self._on_refusal is not None and isinstance(decision, Refused):
             return Refused(self._customised(request, decision.refusal))
         return decision
@@ -178,6 +180,8 @@ class Gate:
         refused = find_refusal(error, self._bindings.current())
         if refused is None:
             return None
+        if isinstance(refused, CredentialMissing):
+            self._warn_once(f"A request was answered with 401. {refused}")
         if refused.status == 401:
             refusal = Refusal.json(401, refused.detail, self._challenge)
         else:
@@ -230,7 +234,8 @@ class Gate:
         except MalformedCredential:
             raise
         except Exception as error:  # noqa: BLE001 - any fault of an extractor means: no credential
-            self._warn(extractor, f"raised {type(error).__name__}")
+            hint = _ON_NATIVE if isinstance(error, AttributeError) else ""
+            self._warn(extractor, f"raised {type(error).__name__}{hint}")
             return None
         if pair is None:
             return None
@@ -245,16 +250,14 @@ class Gate:
 
     def _warn(self, extractor: HeaderExtractor, problem: str) -> None:
         """Log once what is wrong with an extractor, without anything it read or raised."""
-        warning = f"{describe(extractor)} {problem}"
+        named = f"The extractor {describe(extractor)} {problem}"
+        self._warn_once(f"{named}: it counts as having found nothing")
+
+    def _warn_once(self, warning: str) -> None:
+        """Log what the app can do something about. Holds nothing that a client sent."""
         if warning not in self._warned:
             self._warned.add(warning)
-            logger().warning("The extractor %s: it counts as having found nothing", warning)
-
-    def _warn_of_preflight(self) -> None:
-        """Say once why a page of another origin can't call this app."""
-        if _PREFLIGHT_REFUSED not in self._warned:
-            self._warned.add(_PREFLIGHT_REFUSED)
-            logger().warning(_PREFLIGHT_REFUSED)
+            logger().warning("%s", warning)
 
     def _unauthorized(self, detail: str) -> Refused:
         return Refused(Refusal.json(401, detail, self._challenge))
@@ -283,6 +286,13 @@ _PREFLIGHT = Public("preflight")
 _PREFLIGHT_REFUSED = (
     "A CORS preflight was refused, as it carries no credentials, by design of the browser. Put the "
     "CORS middleware outside this one, so that it answers them; on Flask write allow_preflight=True"
+)
+_ON_NATIVE = " (what only the framework's own request has is on request.native)"
+_CROSS_SITE_REFUSED = (
+    "A cross-site request was refused, as a browser may have attached all of its credentials "
+    "automatically. If pages of that site may act as the user, or the proxy in front changes Host, "
+    "name the origin that the browser shows in trusted_origins. If pages set the credential "
+    "themselves, decorate its extractor with @header_extractor(ambient=False)"
 )
 
 
