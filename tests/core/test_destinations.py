@@ -196,7 +196,7 @@ def test_a_caller_of_whom_nothing_is_left_is_missed_however_the_destination_was_
 
     with caller.active():
         assert Destinations(anonymous).headers_for(url) == {}
-        with pytest.raises(CredentialMissing, match="is to be sent"):
+        with pytest.raises(CredentialMissing, match="to send to"):
             strict.headers_for(url)
         with snapshot(destinations=strict).active(), pytest.raises(CredentialMissing):
             Destinations(anonymous).headers_for(url)
@@ -411,10 +411,10 @@ def named(**options):
         ),
         (lambda: Destinations(None), "not a NoneType: write Destinations('https://api.example"),
         (lambda: Destinations("a.example"), "'a.example' is not an origin"),
-        (lambda: Destinations("https://a.example/"), "without a path"),
-        (lambda: Destinations("https://a.example/api"), "without a path"),
-        (lambda: Destinations("https://a.example?x"), "without a path"),
-        (lambda: Destinations("https://a.example#x"), "without a path"),
+        (lambda: Destinations("https://a.example/"), "write 'https://a.example'"),
+        (lambda: Destinations("https://a.example/api"), "write 'https://a.example'"),
+        (lambda: Destinations("https://a.example?x"), "write 'https://a.example'"),
+        (lambda: Destinations("https://a.example#x"), "write 'https://a.example'"),
         (lambda: Destinations("wss://a.example"), "is not an origin"),
         (lambda: Destinations("https://a.example."), "a final dot"),
         (lambda: Destinations("https://bücher.example"), "'xn--...'"),

@@ -153,12 +153,15 @@ def test_the_repr_lists_the_rules():
         (["/a/*/*"], "last segment"),
         (["/a/*.css"], "last segment.*compiled pattern"),
         ({"/admin": False}, "not a mapping"),
-        (["/items/{id}"], "rules are literal.*compiled pattern"),
+        (["/items/{id}"], r"rules are literal.*re\.compile\(r'/items/\[\^/\]\+'\)"),
+        (["/items/<int:id>/x"], r"re\.compile\(r'/items/\[\^/\]\+/x'\)"),
+        (["/items/:id"], r"re\.compile\(r'/items/\[\^/\]\+'\)"),
+        (["^/docs.*$"], r"re\.compile\(r'/docs\.\*'\)"),
         (["/items/<int:id>"], "rules are literal.*compiled pattern"),
         (["/items/:id"], "rules are literal.*compiled pattern"),
         (["^/health"], "rules are literal.*compiled pattern"),
         (["/health$"], "rules are literal.*compiled pattern"),
-        ([re.compile("health")], "begins with a slash"),
+        ([re.compile("health")], r"begins with a slash. Write re\.compile\('/health'\)"),
     ],
 )
 def test_a_rule_that_can_t_be_right_says_what_to_write_instead(rules, advice):

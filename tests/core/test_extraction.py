@@ -256,32 +256,49 @@ def test_an_underscore_is_another_header():
 @pytest.mark.parametrize(
     "name",
     [
-        "Host",
+        "Access-Control-Request-Method",
         "Connection",
+        "Content-Encoding",
         "Content-Length",
-        "Transfer-Encoding",
+        "Content-Type",
+        "Expect",
+        "Forwarded",
+        "Host",
+        "HTTP2-Settings",
+        "Keep-Alive",
+        "Proxy-Authenticate",
+        "Proxy-Authentication-Info",
+        "Proxy-Authorization",
+        "Proxy-Connection",
+        "Sec-Fetch-Site",
+        "Set-Cookie",
         "TE",
         "Trailer",
+        "Transfer-Encoding",
         "Upgrade",
-        "Proxy-Authorization",
-        "Keep-Alive",
-        "Expect",
-        "Sec-Fetch-Site",
-        "Access-Control-Request-Method",
+        "Via",
         "X-Forwarded-For",
-        "Set-Cookie",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-HTTP-Method",
+        "X-HTTP-Method-Override",
+        "X-Method-Override",
         "",
         "x token",
         "x-token:",
         "x-tokén",
         "x-token\n",
-        None,
-        7,
     ],
 )
 def test_a_name_that_may_not_be_forwarded_is_a_configuration_error(name):
     with pytest.raises(ConfigurationError, match=r"header name|never forwarded"):
         extract_custom_header(name)
+
+
+@pytest.mark.parametrize("names", [None, 7, ["x-a", "x-b"]])
+def test_one_extractor_is_for_one_header(names):
+    with pytest.raises(ConfigurationError, match=r"takes the name of one header, not"):
+        extract_custom_header(names)
 
 
 @pytest.mark.parametrize("name", ["authorization", "cookie", "x-token", "x-api-key", "t"])
@@ -304,15 +321,40 @@ def test_cookies_and_what_a_proxy_makes_of_them_are_ambient():
 @pytest.mark.parametrize(
     "name",
     [
+        "cf-access-jwt-assertion",
+        "cf-client-cert-der-base64",
         "client-cert",
-        "x-client-cert",
-        "x-forwarded-client-cert",
-        "x-ssl-client-s-dn",
+        "client-cert-chain",
+        "remote-user",
         "ssl-client-verify",
+        "tailscale-user-login",
+        "x-amzn-mtls-clientcert",
+        "x-amzn-oidc-accesstoken",
+        "x-arr-clientcert",
+        "x-auth-request-access-token",
+        "x-authentik-jwt",
+        "x-client-cert",
+        "x-forwarded-access-token",
+        "x-forwarded-client-cert",
+        "x-forwarded-email",
+        "x-forwarded-groups",
+        "x-forwarded-id-token",
+        "x-forwarded-preferred-username",
+        "x-forwarded-tls-client-cert",
+        "x-forwarded-user",
+        "x-goog-authenticated-user-email",
+        "x-goog-iap-jwt-assertion",
+        "x-ms-client-principal-name",
+        "x-ms-token-aad-access-token",
+        "x-pomerium-jwt-assertion",
+        "x-remote-user",
+        "x-ssl-client-cert",
+        "x-vouch-user",
+        "x-webauth-user",
     ],
 )
 def test_what_a_proxy_makes_of_a_client_s_certificate_is_ambient(name):
-    """Browsers present certificates by themselves."""
+    """Or of its session cookie. Browsers send both automatically."""
     assert is_ambient(extract_custom_header(name))
 
 
@@ -363,6 +405,49 @@ def test_an_extractor_that_does_not_say_is_taken_to_be_ambient():
 
     assert is_ambient(undecorated)
     assert not is_ambient(decorated)
+
+
+def test_what_wraps_an_extractor_has_to_say_for_itself():
+    """It may read a cookie, whatever functools.wraps copies onto it."""
+
+    @functools.wraps(extract_authorization_header)
+    def wrapper(request):
+        return extract_cookie_header(request)
+
+    assert is_ambient(wrapper)
+    assert is_ambient(functools.partial(extract_authorization_header))
+    assert not is_ambient(header_extractor(ambient=False)(wrapper))
+
+
+def test_methods_and_callable_objects_can_say_so_too():
+    class Tokens:
+        @header_extractor(ambient=False)
+        def extract(self, request):
+            return None
+
+        def __call__(self, request):
+            return None
+
+    assert not is_ambient(Tokens().extract)
+    assert not is_ambient(header_extractor(ambient=False)(Tokens()))
+    assert is_ambient(Tokens())
+
+
+@pytest.mark.parametrize("ambient", [None, 0, "no"])
+def test_whether_it_is_ambient_is_true_or_false(ambient):
+    with pytest.raises(ConfigurationError, match="ambient is True or False"):
+        header_extractor(ambient=ambient)
+
+
+def test_what_can_t_be_marked_is_refused():
+    class Tokens:
+        __slots__ = ()
+
+        def __call__(self, request):
+            return None
+
+    with pytest.raises(ConfigurationError, match=r"Tokens can't be decorated"):
+        header_extractor(ambient=False)(Tokens())
 
 
 @pytest.mark.parametrize("value", ["Basic YTpi", "basic YTpi", "Negotiate x", "NTLM x", "Digest x"])

@@ -609,7 +609,7 @@ class AsyncCall:
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
-        ({"header_extractors": extract_cookie_header}, r"write \[extract_authorization_header\]"),
+        ({"header_extractors": extract_cookie_header}, r"write \[extract_cookie_header\]"),
         ({"header_extractors": "x-token"}, r"write \[extract_authorization_header\]"),
         ({"header_extractors": 7}, r"write \[extract_authorization_header\]"),
         ({"header_extractors": []}, "Leave it out"),
@@ -637,9 +637,11 @@ class AsyncCall:
         ({"on_refusal": functools.partial(async_answer)}, r"\(request, refusal\) -> Refusal"),
         ({"bindings": [7]}, "bindings takes callables"),
         ({"on_refusal": lambda refusal: refusal}, r"is called as \(request, refusal\)"),
-        ({"trusted_origins": ["https://a.example:8443/"]}, "path: 'https://a.example:8443'$"),
-        ({"trusted_origins": ["a.example"]}, "path: 'https://admin.example.com'$"),
-        ({"trusted_origins": [7]}, "path: 'https://admin.example.com'$"),
+        ({"trusted_origins": ["https://a.example:8443/"]}, "wildcard: 'https://a.example:8443'$"),
+        ({"trusted_origins": ["a.example"]}, "wildcard: 'https://a.example'$"),
+        ({"trusted_origins": ["localhost:3000"]}, "wildcard: 'http://localhost:3000'$"),
+        ({"trusted_origins": ["*"]}, "wildcard: 'https://admin.example.com'$"),
+        ({"trusted_origins": [7]}, "wildcard: 'https://admin.example.com'$"),
         ({"bindings": 7}, "bindings takes a collection"),
         ({"bindings": {nullcontext: False}}, "bindings takes a collection"),
         (

@@ -59,7 +59,7 @@ def test_none_stays_none():
         (None, r"settings\.X is a dict of options, not NoneType"),
         ({"exclude_paths": []}, "no option 'exclude_paths'; did you mean 'excluded_paths'"),
         ({"EXCLUDED_PATHS": []}, "no option 'EXCLUDED_PATHS'; did you mean 'excluded_paths'"),
-        ({"colour": []}, "no option 'colour'. There are: allow_preflight, "),
+        ({"colour": []}, "no option 'colour'. The options are allow_preflight, "),
         ({7: []}, "no option 7"),
     ],
 )
@@ -85,8 +85,15 @@ def test_settings_that_can_t_be_right_say_what_there_is(settings, said):
 def test_a_path_that_leads_nowhere_says_what_to_write(option, path):
     given = path if option == "on_refusal" else [path]
 
-    with pytest.raises(ConfigurationError, match=f"{option} in X: nothing.*Write the dotted path"):
+    said = rf"{option} in X: .* can't be imported \(.+\). Write the dotted path"
+    with pytest.raises(ConfigurationError, match=said):
         options_from({option: given}, source="X")
+
+
+def test_the_cause_of_a_failed_import_is_told():
+    """It may be an import within that module, or an extra that is not installed."""
+    with pytest.raises(ConfigurationError, match=r"\(No module named 'no_such_module'\)"):
+        options_from({"on_refusal": "no_such_module.to_login"}, source="X")
 
 
 def test_one_path_where_a_list_is_meant_is_told_so():

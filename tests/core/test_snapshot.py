@@ -463,7 +463,7 @@ def test_what_the_caller_lacks_is_missed_where_work_is_narrowed_to_it():
     anonymous = Destination("https://a.example", send=["x-other"], on_missing="anonymous")
     client = Destinations(Destination("https://a.example", on_missing="anonymous"))
     assert headers_within(Destinations(anonymous), client) == {}
-    with pytest.raises(CredentialMissing, match="no credential of the caller's"):
+    with pytest.raises(CredentialMissing, match="no credential to send"):
         headers_within(Destinations(anonymous))
 
 

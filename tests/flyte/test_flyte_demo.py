@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from passthrough_auth.cli import demo, main
+from passthrough_auth.cli import demo
+from passthrough_auth.cli.commands import main
 
 COMMAND = [sys.executable, "-c", "from passthrough_auth.cli import main; main()"]
 SECONDS = 180.0
@@ -180,6 +181,17 @@ def test_what_it_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(main, ["demo"])
     assert result.exit_code == 1
     assert "pip install 'passthrough-auth[demo]'" in result.output
+
+
+def test_without_what_the_command_itself_needs_it_says_what_to_install() -> None:
+    lacking = "import sys; sys.modules['click'] = None; "
+    process = subprocess.run(
+        [*COMMAND[:2], lacking + COMMAND[2]], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1
+    assert process.stderr.strip() == (
+        "click is not installed. Install it with: pip install 'passthrough-auth[demo]'"
+    )
 
 
 def test_the_command_tells_its_version() -> None:

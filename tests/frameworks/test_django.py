@@ -214,7 +214,7 @@ def test_a_wrong_setting_is_a_system_check(setting, said):
 
     assert found.id == "passthrough_auth.E001"
     assert found.is_serious()
-    assert found.hint.startswith("docs/configuration.md lists the options")
+    assert found.hint.startswith("The options are allow_preflight, ")
     assert re.search(said, found.msg)
 
 

@@ -77,11 +77,14 @@ class PassthroughAuth:
         """Protect an application. Once for each; one extension may serve several."""
         if not isinstance(app, Flask):
             raise ConfigurationError(
-                f"PassthroughAuth protects a Flask app, not one {type(app).__name__}: write "
+                f"PassthroughAuth takes a Flask app, and was given a {type(app).__name__}: write "
                 "PassthroughAuth(app, excluded_paths={'/health'})"
             )
         if EXTENSION in app.extensions:
-            raise ConfigurationError(f"the Flask app {app.name!r} has passthrough-auth already")
+            raise ConfigurationError(
+                f"the Flask app {app.name!r} has passthrough-auth already: remove the second "
+                "PassthroughAuth(app) or init_app(app)"
+            )
         options = _options_in(app.config)
         options.update(self._options)
         app.extensions[EXTENSION] = _Protection(app, Gate(**options))

@@ -65,11 +65,18 @@ def _is_own(origin: Origin, hosts: Sequence[str]) -> bool:
 
 
 def _checked(text: object) -> Origin:
-    origin = origin_alone(text) if isinstance(text, str) else None
+    given = text if isinstance(text, str) else ""
+    origin = origin_alone(given)
     if origin is None:
-        within = origin_of(text) if isinstance(text, str) else None
         raise ConfigurationError(
-            f"{text!r} is not an origin. Write scheme, host and, if unusual, port, without a "
-            f"path: '{within or 'https://admin.example.com'}'"
+            f"{text!r} is not an origin. Write scheme, host and, if unusual, port, without a path "
+            f"or a wildcard: '{_meant(given) or 'https://admin.example.com'}'"
         )
     return origin
+
+
+def _meant(text: str) -> Origin | None:
+    """The origin within a URL, or of a host alone."""
+    if "://" in text or not any(mark in text for mark in ".:"):
+        return origin_of(text)
+    return origin_of(f"{'http' if text.startswith(('localhost', '127.')) else 'https'}://{text}")

@@ -180,9 +180,9 @@ class Destination:
         if self.on_missing == "raise":
             wanted = " or ".join(repr(line.inbound) for line in self._lines or ()) or "credential"
             raise CredentialMissing(
-                f"There is no {wanted} of the caller's here, which {self} is to be sent. Take it "
-                "off requests with header_extractors, name it in send= where work is narrowed to "
-                "destinations, or write on_missing='anonymous' to send nothing"
+                f"The caller has no {wanted} to send to {self}. Read it from requests with "
+                "header_extractors, name it in send= where work is narrowed to destinations, or "
+                "write on_missing='anonymous' to send nothing"
             )
 
     def __str__(self) -> str:
@@ -425,6 +425,9 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
     wildcard = _WILDCARD.fullmatch(given)
     origin = origin_alone(wildcard[1] + wildcard[2] if wildcard else given)
     if origin is None:
+        meant = origin_of(given)
+        if meant is not None:
+            raise ConfigurationError(f"{given!r} is not an origin by itself: write '{meant}'")
         raise ConfigurationError(
             f"{_shown(given)} is not an origin. Write scheme, host and, if unusual, port, in ASCII "
             "(an international name as 'xn--...') and without a path, a user name or a final dot: "
@@ -485,6 +488,10 @@ def _checked_line(inbound: object, line: object) -> _Line:
     if inbound == "*":
         raise ConfigurationError("send=['*'] names no header: to send all there is, leave send out")
     name, colon, template = line.partition(":")
+    if not colon and _VALUE in line:
+        raise ConfigurationError(
+            f"the line {line!r} in send lacks the header's name: write 'Authorization: {line}'"
+        )
     template = template.strip(" \t") if colon else _VALUE
     for each in (inbound, name):
         problem = check_name(each.lower())

@@ -19,15 +19,15 @@ Absence = Literal[
 _ABSENCES: dict[Absence, str] = {
     "outside": (
         "No request is being served here. Inside a request, check that the middleware is "
-        "installed and that threads were given a snapshot(); outside one, use "
-        "`with auth_metadata((name, value)): ...`."
+        "installed and that threads were given a snapshot(); in start-up code, scripts and tests, "
+        "use `with auth_metadata((name, value)): ...`."
     ),
     "undecided": "The request has not reached the authentication gate yet.",
     "public": (
         "This path is listed in excluded_paths, so no credentials were taken from the request. "
         "Take the path off that list if its handler needs the caller."
     ),
-    "preflight": "A CORS preflight carries no credentials, by design of the browser.",
+    "preflight": "Browsers send CORS preflights without credentials.",
     "refused": "This request was refused: it carried no usable credentials.",
     "ended": (
         "The request that this code belongs to has ended. Work that may outlive its request "
@@ -98,7 +98,8 @@ class CallerRefused(PassthroughAuthError):
         super().__init_subclass__()
         if not isinstance(cls.status, int) or not 400 <= cls.status <= 599:
             raise ConfigurationError(
-                f"{cls.__name__}.status = {cls.status!r} is no refusal: write one from 400 to 599"
+                f"{cls.__name__}.status = {cls.status!r} is not the status of a refusal: write one "
+                "from 400 to 599"
             )
 
 

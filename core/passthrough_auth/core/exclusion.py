@@ -97,8 +97,8 @@ def _checked(rule: object) -> PathRule:
             raise ConfigurationError(f"{rule!r} matches bytes; paths are text: compile a str")
         if pattern.pattern[:1].isalnum():
             raise ConfigurationError(
-                f"{rule!r} never matches: a pattern is held against the whole path, which begins "
-                "with a slash"
+                f"{rule!r} never matches: a pattern must match the whole path, which begins with a "
+                f"slash. Write re.compile({'/' + pattern.pattern!r})"
             )
         return pattern
     if not isinstance(rule, str):
@@ -107,6 +107,11 @@ def _checked(rule: object) -> PathRule:
         )
     _check_string(rule)
     return rule
+
+
+def _as_pattern(rule: str) -> str:
+    """The same as a pattern: anchored by itself, any one segment in place of each parameter."""
+    return re.sub(r"/:\w+", "/[^/]+", re.sub(r"\{[^}]*\}|<[^>]+>", "[^/]+", rule.strip("^$")))
 
 
 def _check_string(rule: str) -> None:
@@ -118,7 +123,7 @@ def _check_string(rule: str) -> None:
         raise ConfigurationError(
             f"the path rule {rule!r} looks like a route or a regular expression, and rules are "
             "literal. Give a compiled pattern, which must match the whole path: "
-            "re.compile(r'/items/[^/]+')"
+            f"re.compile(r'{_as_pattern(rule)}')"
         )
     if rule in ("", "*"):
         raise ConfigurationError(

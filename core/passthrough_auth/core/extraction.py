@@ -19,6 +19,7 @@ HeaderExtractor = Callable[[Request], tuple[str, str] | None]
 """Reads a request and yields the (name, value) of a header to forward, or None."""
 
 _Extractor = TypeVar("_Extractor", bound=HeaderExtractor)
+_MARK = "__passthrough_auth_ambient__"
 
 MAX_VALUE_BYTES = 8190
 """The longest Authorization or custom header value, in bytes: the line limit of Apache."""
@@ -121,6 +122,7 @@ def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
     cross-site request instead of letting it act as the user. Raises `ConfigurationError` for one
     of this library's own, which every app in the process shares.
     """
+    checked_flag("ambient", ambient)
 
     def mark(extractor: _Extractor) -> _Extractor:
         if is_built_in(extractor):
@@ -134,13 +136,21 @@ def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
 
 
 def _marked(extractor: _Extractor, *, ambient: bool) -> _Extractor:
-    vars(extractor)["ambient"] = ambient  # read back by is_ambient
+    # With the function itself: what wraps it copies the mark (functools.wraps), and may read more.
+    try:
+        setattr(extractor, _MARK, (extractor, ambient))
+    except AttributeError:
+        raise ConfigurationError(
+            f"{describe(extractor)} can't be decorated: @header_extractor is for functions"
+        ) from None
     return extractor
 
 
 def is_ambient(extractor: HeaderExtractor) -> bool:
     """Whether what this extractor yields may have been attached by a browser on its own."""
-    return bool(getattr(extractor, "ambient", True))
+    function = getattr(extractor, "__func__", extractor)  # a bound method has its function's mark
+    marked, ambient = getattr(function, _MARK, (None, True))
+    return ambient or marked is not function
 
 
 def is_ambient_scheme(name: str, value: str) -> bool:
@@ -196,7 +206,9 @@ def extract_cookies(*names: str) -> HeaderExtractor:
         raise ConfigurationError("extract_cookies needs a name: extract_cookies('session')")
     for name in names:
         if not isinstance(name, str) or not is_token(name):
-            raise ConfigurationError(f"{name!r} is not the name of a cookie")
+            raise ConfigurationError(
+                f"{name!r} is not the name of a cookie: write extract_cookies('session', 'sso')"
+            )
     wanted = dict.fromkeys(names)
     behind_a_comma = re.compile(rf",[ \t]*(?:{'|'.join(map(re.escape, wanted))})[ \t]*=")
 
@@ -235,7 +247,12 @@ def extract_custom_header(
     Raises `ConfigurationError` for a name that is no header name or that may not be forwarded, and
     for an option that has no meaning for that header.
     """
-    name = header_name.lower() if isinstance(header_name, str) else header_name
+    if not isinstance(header_name, str):
+        raise ConfigurationError(
+            f"extract_custom_header takes the name of one header, not {header_name!r}: write an "
+            "extractor for each, as in extract_custom_header('x-flyte-token')"
+        )
+    name = header_name.lower()
     problem = check_name(name)
     if problem:
         raise ConfigurationError(problem)

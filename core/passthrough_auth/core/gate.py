@@ -1,6 +1,7 @@
 """The one place where it is decided whether a request may pass, and as whom."""
 
 from collections.abc import Callable, Coroutine, Iterable
+from types import FunctionType
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast, final
 
 from . import crosssite
@@ -270,12 +271,13 @@ class Gate:
             custom = sendable(self._on_refusal(request, refusal))
         except Exception as error:  # noqa: BLE001 - a fault in it must not let the request pass
             # Without the traceback, which may quote the request.
-            logger().error("on_refusal raised %s: sent the plain one", type(error).__name__)
+            logger().error("on_refusal raised %s: %s", type(error).__name__, _SENT_INSTEAD)
             return refusal
         if custom is None:
             logger().error(
-                "on_refusal returned no Refusal that can be sent (a status from 300 to 599 but "
-                "304, header values of one line, a body of bytes): sent the plain one"
+                "on_refusal returned no Refusal that can be sent (a status from 300 to 599 except "
+                "304, header values of one line, a body of bytes): %s",
+                _SENT_INSTEAD,
             )
             return refusal
         return custom
@@ -283,9 +285,10 @@ class Gate:
 
 _PUBLIC = Public("public")
 _PREFLIGHT = Public("preflight")
+_SENT_INSTEAD = "the default refusal was sent instead"
 _PREFLIGHT_REFUSED = (
-    "A CORS preflight was refused, as it carries no credentials, by design of the browser. Put the "
-    "CORS middleware outside this one, so that it answers them; on Flask write allow_preflight=True"
+    "A CORS preflight was refused: browsers send preflights without credentials. Put the CORS "
+    "middleware outside this one, so that it answers them; on Flask write allow_preflight=True"
 )
 _ON_NATIVE = " (what only the framework's own request has is on request.native)"
 _CROSS_SITE_REFUSED = (
@@ -312,7 +315,7 @@ def _problem_with(given: object) -> str:
 def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[HeaderExtractor, ...]:
     if given is None:
         return DEFAULT_EXTRACTORS
-    listed = checked_collection("header_extractors", given, "[extract_authorization_header]")
+    listed = checked_collection("header_extractors", given, f"[{_named_or_example(given)}]")
     extractors = tuple(map(check_extractor, listed))
     if not extractors:
         raise ConfigurationError(
@@ -320,6 +323,11 @@ def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[Header
             "the Authorization and Cookie headers"
         )
     return extractors
+
+
+def _named_or_example(given: object) -> str:
+    """An extractor given alone, by the name it is written as."""
+    return given.__name__ if isinstance(given, FunctionType) else "extract_authorization_header"
 
 
 def _checked_schemes(schemes: Iterable[str]) -> frozenset[str]:

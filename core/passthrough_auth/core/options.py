@@ -7,6 +7,11 @@ from .errors import ConfigurationError
 from .gate import GateOptions
 
 OPTION_NAMES = tuple(sorted(GateOptions.__optional_keys__))
+_EXAMPLES = {
+    "header_extractors": "myproject.auth.extract_token",
+    "bindings": "passthrough_auth.clients.flyte.bind_flyte",
+    "on_refusal": "myproject.auth.to_login",
+}
 
 
 def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
@@ -52,7 +57,9 @@ def _suggestion(name: object) -> str:
     import difflib
 
     close = difflib.get_close_matches(str(name).lower(), OPTION_NAMES, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f". There are: {', '.join(OPTION_NAMES)}"
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f". The options are {', '.join(OPTION_NAMES)}"
 
 
 def _resolved(item: object, source: str, option: str) -> Any:
@@ -64,6 +71,6 @@ def _resolved(item: object, source: str, option: str) -> Any:
         return pkgutil.resolve_name(item)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
-            f"{option} in {source}: nothing can be imported from {item!r}. Write the dotted path "
-            "of a function, as in 'myproject.auth.extract_token', or the function itself"
+            f"{option} in {source}: {item!r} can't be imported ({error}). Write the dotted path of "
+            f"a function, as in {_EXAMPLES[option]!r}, or the function itself"
         ) from error

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 
-from passthrough_auth.core import ConfigurationError
+from passthrough_auth.core import OPTION_NAMES, ConfigurationError
 
-from .conf import SETTING, gate_from_settings
+from .conf import gate_from_settings
 
 MIDDLEWARE = "passthrough_auth.frameworks.django.PassthroughAuthMiddleware"
 _CORS = "corsheaders.middleware.CorsMiddleware"
@@ -29,10 +29,7 @@ def _check_options() -> list[CheckMessage]:
     try:
         gate_from_settings()
     except ConfigurationError as error:
-        hint = (
-            f"docs/configuration.md lists the options of settings.{SETTING}, as does "
-            "help(passthrough_auth.core.Gate)."
-        )
+        hint = f"The options are {', '.join(OPTION_NAMES)}; see help(passthrough_auth.core.Gate)."
         return [Error(str(error), hint=hint, id="passthrough_auth.E001")]
     return []
 
