@@ -34,6 +34,18 @@ def test_a_scope_without_root_path_is_not_mounted():
     assert AsgiRequest(scope).path == "/items"
 
 
+def test_a_request_stays_what_it_was_when_it_came():
+    """Mounts change the scope in place, and uvicorn with httptools adds trailers to its headers."""
+    scope = {"type": "http", "path": "/api/items", "root_path": "", "headers": [(b"a", b"1")] * 2}
+    request = AsgiRequest(scope)
+
+    scope["root_path"] = "/api"
+    scope["headers"].append((b"a", b"2"))
+
+    assert request.path == "/api/items"
+    assert request.lines("a") == ["1", "1"]
+
+
 @pytest.mark.parametrize(
     ("path_info", "path"),
     [

@@ -54,6 +54,17 @@ def bind_nothing(credentials):
     yield
 
 
+client_acts_as = contextvars.ContextVar("client_acts_as", default="nobody")
+
+
+@contextmanager
+def bind_client(credentials):
+    """A binding, for a client that keeps its caller in a context of its own."""
+    token = client_acts_as.set(credentials.headers().get("authorization", "nobody"))
+    yield
+    client_acts_as.reset(token)
+
+
 def started(sent):
     """Status and headers of an answer."""
     return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
@@ -86,8 +97,32 @@ def test_an_app_is_called_with_what_the_server_gave():
     [(scope, receive, _, caller)] = app.calls
     assert scope is exchange.scope
     assert scope == before
-    assert receive == exchange.receive
+    assert asyncio.run(receive()) == {"type": "http.request", "body": b"", "more_body": False}
     assert caller == "Bearer alice"
+
+
+@pytest.mark.parametrize(("bindings", "acts_as"), [([], "nobody"), ([bind_client], "Bearer alice")])
+def test_what_a_server_starts_while_it_is_called_has_no_caller(bindings, acts_as):
+    """Servers begin the next request on the connection there, while this one may yet go on."""
+    scope, contexts, begun = http_scope("/", ALICE), [], []
+    client_acts_as.set("nobody")
+
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        begun.append((caller(), client_acts_as.get()))
+        begun.extend((context.run(caller), context[client_acts_as]) for context in contexts)
+
+    async def receive():
+        contexts.append(contextvars.copy_context())
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        contexts.append(contextvars.copy_context())
+
+    asyncio.run(PassthroughAuthMiddleware(app, bindings=bindings)(scope, receive, send))
+
+    assert begun == [("Bearer alice", acts_as), *2 * [("outside", "nobody")]]
 
 
 def test_a_server_that_serves_requests_in_one_context_never_sees_an_earlier_caller():

@@ -59,23 +59,26 @@ class PassthroughAuthMiddleware:
             await self.app(scope, receive, send)
             return
         request = self.request_class(scope)
-        is_websocket = scope["type"] == "websocket"
         del scope  # a traceback with locals would show the headers in it
         decision = self.gate.decide(request)
         hold = self.gate.hold(decision)
         connected = gone = started = False
 
+        # A server starts the next request on the connection from within these two, in a copy of
+        # the context that it is called in: nobody's, or that request would begin as this caller.
         async def receive_noting_state() -> Message:
             nonlocal connected, gone
-            message = await receive()
+            with hold.aside():
+                message = await receive()
             connected = True
             gone = message["type"] == "websocket.disconnect"
             return message
 
-        def send_noting_start(message: Message) -> Awaitable[None]:
+        async def send_noting_start(message: Message) -> None:
             nonlocal started
             started = started or message["type"] not in _BEFORE_AN_ANSWER
-            return send(message)
+            with hold.aside():
+                await send(message)
 
         try:
             with hold.active():
@@ -84,7 +87,7 @@ class PassthroughAuthMiddleware:
                 else:
                     await self.app(
                         request.scope,
-                        receive_noting_state if is_websocket else receive,
+                        receive_noting_state,
                         send_noting_start,
                     )
         except Exception as error:

@@ -9,7 +9,7 @@ who is gone.
 
 import os
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import ContextVar, Token
 from functools import cache
 from types import TracebackType
@@ -99,6 +99,14 @@ class Hold:
         """A context manager that makes this hold the current one, and enters its bindings."""
         return _Active(self)
 
+    def aside(self) -> AbstractContextManager[object]:
+        """A context manager within which nobody is the caller, in a request that goes on.
+
+        For calls out to what serves others too, such as the `send` and `receive` of a server or
+        a client's channel: it may start their work there and then, in a copy of this context.
+        """
+        return Hold(None, "outside", self.bindings).active() if self.bindings else _Nobody()
+
     def close(self) -> None:
         """End it: from now on, asking for the caller raises `NoCaller("ended")`."""
         # In this order, so that another thread never reads the wrong reason.
@@ -114,6 +122,21 @@ class Hold:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Hold can't be pickled or copied: the copy would never end")
+
+
+@final
+class _Nobody:
+    """One stretch in which no hold is current. Made for one `with` each."""
+
+    __slots__ = ("_token",)
+
+    _token: Token["Hold | None"]
+
+    def __enter__(self) -> None:
+        self._token = _current.set(None)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 @final
@@ -149,17 +172,17 @@ class _Active:
             if self._entered is not None:
                 self._entered.__exit__(kind, error, trace)
         finally:
-            self._reset()
+            try:
+                _current.reset(self._token)
+            except ValueError:
+                raise RuntimeError(_LEFT_ELSEWHERE) from None
 
-    def _reset(self) -> None:
-        try:
-            _current.reset(self._token)
-        except ValueError:
-            raise RuntimeError(
-                "a block with a caller was entered in one context and left in another, so it was "
-                "not in force all the time. Frameworks run each step of a plain generator in "
-                "another thread: let no such block last across its `yield`, or write `async def`"
-            ) from None
+
+_LEFT_ELSEWHERE = (
+    "a block with a caller was entered in one context and left in another, so it was not in force "
+    "all the time. Frameworks run each step of a plain generator in another thread: let no such "
+    "block last across its `yield`, or write `async def`"
+)
 
 
 def _enter(hold: Hold) -> ExitStack:

@@ -121,17 +121,23 @@ def _wire_name(name: str) -> bytes:
 
 
 class AsgiRequest(Request):
-    """A request read off an ASGI HTTP or WebSocket scope."""
+    """A request read off an ASGI HTTP or WebSocket scope, as it is when this is made.
 
-    __slots__ = ("_by_name", "_headers", "_repeats", "scope")
+    Routers change the path of the scope that they are given, and uvicorn with httptools adds the
+    trailer fields of a chunked body to its headers.
+    """
+
+    __slots__ = ("_by_name", "_headers", "_path", "_repeats", "_root", "scope")
 
     def __init__(self, scope: MutableMapping[str, Any]) -> None:
         self.scope = scope
+        self._path: str = scope["path"]
+        self._root: str = scope.get("root_path", "")
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         if not isinstance(headers, (list, tuple)):
             # The interface allows anything that can be iterated, be it only once.
             scope["headers"] = headers = list(headers)
-        self._headers: Sequence[tuple[bytes, bytes]] = headers
+        self._headers = tuple(headers)
         # One pass in C. It keeps one line a name, so `lines` trusts it only if none repeats.
         self._by_name = dict(headers)
         self._repeats = len(self._by_name) != len(headers)
@@ -147,9 +153,7 @@ class AsgiRequest(Request):
 
     @property
     def path(self) -> str | None:
-        path: str = self.scope["path"]
-        root: str = self.scope.get("root_path", "")
-        return _within(path, root) if root else path
+        return _within(self._path, self._root) if self._root else self._path
 
     @property
     def native(self) -> Any:
