@@ -161,6 +161,13 @@ def test_the_repr_lists_the_rules():
         (["/items/:id"], "rules are literal.*compiled pattern"),
         (["^/health"], "rules are literal.*compiled pattern"),
         (["/health$"], "rules are literal.*compiled pattern"),
+        (["/items/[0-9]+"], "looks like a route or a regular expression"),
+        (["/items/.+"], "looks like a route or a regular expression"),
+        (["/(a|b)"], "looks like a route or a regular expression"),
+        ([" /health"], "needs a leading slash: '/health'"),
+        ([re.compile("^health$")], r"Write re\.compile\('/health\$'\)"),
+        ([re.compile("(health|docs)")], "never matches"),
+        ([re.compile(r"\d+/health")], "never matches"),
         ([re.compile("health")], r"begins with a slash. Write re\.compile\('/health'\)"),
     ],
 )

@@ -173,6 +173,31 @@ def test_of_two_extractors_that_yield_one_name_the_first_wins():
     assert told(gate.decide(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}
 
 
+def test_where_the_first_is_malformed_no_other_yields_that_name():
+    """It would forward whole what the first one found to be planted."""
+    planted = asgi("/", [("Cookie", "session=alice; session=evil")])
+    with_bearer = asgi("/", [("Cookie", "session=alice; session=evil"), BEARER])
+    gate = Gate(
+        header_extractors=[
+            extract_cookies("session"),
+            extract_cookie_header,
+            extract_authorization_header,
+        ]
+    )
+
+    assert told(gate.decide(planted)) == MALFORMED
+    assert told(gate.decide(with_bearer)) == {"authorization": "Bearer alice"}
+
+
+def test_that_goes_for_a_value_that_can_t_travel_too():
+    def from_token(request):
+        return "cookie", request.headers["x-token"]
+
+    gate = Gate(header_extractors=[from_token, extract_cookie_header])
+
+    assert told(gate.decide(asgi("/", [COOKIE, ("X-Token", "no pair")]))) == MALFORMED
+
+
 def test_the_credentials_come_in_the_order_of_the_extractors():
     gate = Gate(header_extractors=[extract_custom_header("x-token"), extract_cookie_header])
     decision = gate.decide(asgi("/", [COOKIE, ("X-Token", "t")]))

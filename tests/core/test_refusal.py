@@ -96,6 +96,22 @@ def test_an_app_s_refusal_is_sent_with_names_in_lower_case():
         REFUSAL._replace(body="text"),
         REFUSAL._replace(headers=(("location", "/\r\nset-cookie: a=b"),)),
         REFUSAL._replace(headers=(("location", "/\x00"),)),
+        REFUSAL._replace(headers=(("location", "/\x7f"),)),
+        REFUSAL._replace(headers=(("location", "/\x85"),)),
+        *(
+            REFUSAL._replace(headers=((name, "x"),))
+            for name in (
+                "Connection",
+                "keep-alive",
+                "proxy-authenticate",
+                "proxy-authorization",
+                "proxy-connection",
+                "te",
+                "trailer",
+                "transfer-encoding",
+                "upgrade",
+            )
+        ),
         REFUSAL._replace(headers=(("location", "/\u20ac"),)),
         REFUSAL._replace(headers=(("loc ation", "/"),)),
         REFUSAL._replace(headers=(("", "/"),)),

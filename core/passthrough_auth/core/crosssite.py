@@ -69,8 +69,8 @@ def _checked(text: object) -> Origin:
     origin = origin_alone(given)
     if origin is None:
         raise ConfigurationError(
-            f"{text!r} is not an origin. Write scheme, host and, if unusual, port, without a path "
-            f"or a wildcard: '{_meant(given) or 'https://admin.example.com'}'"
+            f"{text!r} is not an http or https origin. Write scheme, host and, if unusual, port, "
+            f"without a path or a wildcard: '{_meant(given) or 'https://admin.example.com'}'"
         )
     return origin
 

@@ -73,8 +73,15 @@ class MalformedCredential(PassthroughAuthError, ValueError):
     """A credential is there but can't be used. The text never holds its value.
 
     An extractor of your own may raise it to say so: the request is then answered with
-    "Authentication credentials malformed" if nothing else on it is valid.
+    "Authentication credentials malformed" if nothing else on it is valid. `name` is the header
+    that the extractor would have yielded: no extractor after it may yield that one instead.
     """
+
+    name: str | None
+
+    def __init__(self, text: str = "", *, name: str | None = None) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 class DestinationNotAllowed(PassthroughAuthError):

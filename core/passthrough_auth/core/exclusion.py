@@ -19,7 +19,11 @@ _AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\\%?#;\ufffd\ud800-\udfff]|//|/\.\.
 
 
 # What stands for a part of a path in the routes of one framework or another, and anchors.
-_PATTERN_LIKE = re.compile(r"\A\^|\$\Z|/:\w|\{\w+(?::[^}]*)?\}|<[^>]+>")
+_PATTERN_LIKE = re.compile(
+    r"\A\^|\$\Z|/:\w|\{\w+(?::[^}]*)?\}|<[^>]+>|\[[^\]]+\][+*?]|\([^)]*\|[^)]*\)|\.\+|\\[dw]"
+)
+# The beginning of a pattern that no path fits: a letter or digit, in whatever it is wrapped.
+_WITHOUT_A_SLASH = re.compile(r"(?:\^|\\A|\(\?:|\(\?P<\w+>|\()*(?:\w|\\[dw])")
 
 
 def is_unambiguous(path: str) -> bool:
@@ -95,10 +99,10 @@ def _checked(rule: object) -> PathRule:
         pattern = cast("re.Pattern[str]", rule)
         if not isinstance(pattern.pattern, str):
             raise ConfigurationError(f"{rule!r} matches bytes; paths are text: compile a str")
-        if pattern.pattern[:1].isalnum():
+        if _WITHOUT_A_SLASH.match(pattern.pattern):
             raise ConfigurationError(
                 f"{rule!r} never matches: a pattern must match the whole path, which begins with a "
-                f"slash. Write re.compile({'/' + pattern.pattern!r})"
+                f"slash. Write re.compile({'/' + pattern.pattern.lstrip('^')!r})"
             )
         return pattern
     if not isinstance(rule, str):
@@ -131,7 +135,8 @@ def _check_string(rule: str) -> None:
             "for everything below one"
         )
     if not rule.startswith("/"):
-        raise ConfigurationError(f"the path rule {rule!r} needs a leading slash: '/{rule}'")
+        meant = f"/{rule.strip().lstrip('/')}"
+        raise ConfigurationError(f"the path rule {rule!r} needs a leading slash: {meant!r}")
     fixed = rule.removesuffix("/*")
     if "*" in fixed:
         raise ConfigurationError(

@@ -155,9 +155,10 @@ def is_ambient(extractor: HeaderExtractor) -> bool:
 
 def is_ambient_scheme(name: str, value: str) -> bool:
     """Whether this is an Authorization value whose scheme browsers answer by themselves."""
-    # Cut first: what follows is long.
-    start = value[:_LONGEST_AMBIENT_SCHEME].lower()
-    return name == "authorization" and start.startswith(_AMBIENT_SCHEMES)
+    if name != "authorization":
+        return False
+    start = value[:_LONGEST_AMBIENT_SCHEME]  # what follows is long
+    return start.lower().startswith(_AMBIENT_SCHEMES)
 
 
 _BUILT_IN: WeakSet[HeaderExtractor] = WeakSet()
@@ -217,14 +218,14 @@ def extract_cookies(*names: str) -> HeaderExtractor:
         found: dict[str, str] = {}
         text = cookie_text(request)
         if behind_a_comma.search(text):
-            raise MalformedCredential("one of the cookies asked for was joined to another")
+            raise MalformedCredential("a cookie asked for was joined to another", name="cookie")
         for name, value in cookie_pairs(text):
             if name not in wanted:
                 continue
             if found.setdefault(name, value) != value:
-                raise MalformedCredential(f"the cookie {name!r} was sent twice with two values")
+                raise MalformedCredential(f"{name!r} was sent twice with two values", name="cookie")
             if _JOINED_COOKIE.search(value):
-                raise MalformedCredential(f"the cookie {name!r} was joined with another")
+                raise MalformedCredential(f"{name!r} was joined with another", name="cookie")
         picked = [f"{name}={found[name]}" for name in wanted if name in found]
         return ("cookie", "; ".join(picked)) if picked else None
 
@@ -280,7 +281,7 @@ def extract_custom_header(
         if not lines:
             return None
         if name != "authorization" and (len(lines) > 1 or ("," in lines[0] and not commas)):
-            raise MalformedCredential(f"the header {name!r} was sent more than once")
+            raise MalformedCredential(f"{name!r} was sent more than once", name=name)
         return name, ",".join(lines)
 
     return extract_named_header

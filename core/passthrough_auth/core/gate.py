@@ -1,6 +1,7 @@
 """The one place where it is decided whether a request may pass, and as whom."""
 
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast, final
 
@@ -88,7 +89,7 @@ class Gate:
 
     Args:
         header_extractors: what to take off a request; by default the Authorization and the Cookie
-            header. Of two that yield the same name, the first wins.
+            header. Of two that yield the same name, the first wins, also if it is malformed.
         excluded_paths: the public paths, as `PathRules` takes them.
         trusted_origins: other origins whose pages may act as a user whose browser attached the
             credentials by itself, such as `https://admin.example.com`.
@@ -135,7 +136,7 @@ class Gate:
         bindings: Iterable[Binding] | None = None,
     ) -> None:
         extractors = _checked_extractors(header_extractors)
-        self._extractors = tuple((each, is_built_in(each), is_ambient(each)) for each in extractors)
+        self._extractors = tuple((self._wrapped(each), is_ambient(each)) for each in extractors)
         self._paths = PathRules(() if excluded_paths is None else excluded_paths)
         self._trusted_origins = crosssite.check_trusted_origins(trusted_origins)
         self._allow_preflight = checked_flag("allow_preflight", allow_preflight)
@@ -169,7 +170,7 @@ class Gate:
         """The hold that goes with a decision: whom the request is served on behalf of."""
         bindings = self._bindings.current()
         if isinstance(decision, Admitted):
-            return Hold(decision.credentials, bindings=bindings)
+            return Hold(decision.credentials, "undecided", bindings)
         absence = decision.absence if isinstance(decision, Public) else "refused"
         return Hold(None, absence, bindings)
 
@@ -191,13 +192,13 @@ class Gate:
 
     def _judge(self, request: Request) -> Decision:
         found: dict[str, str] = {}
-        malformed = False
+        malformed: set[str | None] = set()
         only_ambient = True
-        for extractor, built_in, ambient in self._extractors:
+        for extract, ambient in self._extractors:
             try:
-                pair = extractor(request) if built_in else self._extract(extractor, request)
-            except MalformedCredential:
-                malformed = True
+                pair = extract(request)
+            except MalformedCredential as error:
+                malformed.add(error.name)
                 continue
             except BaseException:
                 # An interrupt. A traceback with locals would show what was found so far.
@@ -207,7 +208,7 @@ class Gate:
             if pair is None:
                 continue
             name, value = pair
-            if name in found:
+            if name in found or name in malformed:
                 continue
             checked = check_value(name, value, self._comma_schemes)
             if checked is not None:
@@ -217,7 +218,7 @@ class Gate:
                 # The client meant this one. Falling back to a cookie would act as someone else.
                 return self._malformed
             else:
-                malformed = True
+                malformed.add(name)
         if not found:
             return self._malformed if malformed else self._missing
         if (
@@ -227,6 +228,10 @@ class Gate:
         ):
             return self._cross_site
         return Admitted(Credentials(*found.items()))
+
+    def _wrapped(self, extractor: HeaderExtractor) -> HeaderExtractor:
+        """A function that yields only pairs that may be forwarded, as built-in extractors do."""
+        return extractor if is_built_in(extractor) else partial(self._extract, extractor)
 
     def _extract(self, extractor: HeaderExtractor, request: Request) -> tuple[str, str] | None:
         """What an app's own extractor yields, if that is a pair that may be forwarded."""
@@ -276,7 +281,7 @@ class Gate:
         if custom is None:
             logger().error(
                 "on_refusal returned no Refusal that can be sent (a status from 300 to 599 except "
-                "304, header values of one line, a body of bytes): %s",
+                "304, header values of one line, no header of the connection, a body of bytes): %s",
                 _SENT_INSTEAD,
             )
             return refusal

@@ -38,8 +38,9 @@ def sendable(answer: object) -> Refusal | None:
     """An app's own refusal, as every server sends it; None if it isn't one or can't be sent.
 
     Its status must not be a success. A value may not hold a line break, which would let whoever
-    has a say in it write headers of their own. The length is that of the body, whatever the
-    refusal it was made from had.
+    has a say in it write headers of their own. Headers of the connection are the server's: some
+    fail at them, others send two framings. The length is that of the body, whatever the refusal
+    it was made from had.
     """
     if not isinstance(answer, Refusal) or not isinstance(answer.body, bytes):
         return None
@@ -50,6 +51,8 @@ def sendable(answer: object) -> Refusal | None:
     if not all(is_token(name) and _HEADER_VALUE.fullmatch(value) for name, value in answer.headers):
         return None
     headers = [(name.lower(), value.strip(" \t")) for name, value in answer.headers]
+    if any(name in _OF_THE_CONNECTION for name, _ in headers):
+        return None
     kept = [header for header in headers if header[0] != "content-length"]
     length = ("content-length", str(len(answer.body)))
     return Refusal(answer.status, (*kept, length), answer.body)
@@ -57,6 +60,20 @@ def sendable(answer: object) -> Refusal | None:
 
 # It has no body, and says that what the client has already is good (RFC 9110 section 15.4.5).
 _NOT_MODIFIED = 304
+# RFC 9110 section 7.6.1.
+_OF_THE_CONNECTION = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 # Without control characters; what latin-1 has beyond ASCII is allowed (RFC 9110 section 5.5).
 _HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 _QUOTABLE = re.compile(r"[ !#-\[\]-~]+")
@@ -74,7 +91,7 @@ def bearer_challenge(realm: str | None, resource_metadata: str | None) -> tuple[
         if not isinstance(value, str) or _QUOTABLE.fullmatch(value) is None:
             raise ConfigurationError(
                 f"{name}={value!r} can't be sent in WWW-Authenticate: use printable ASCII without "
-                "quotes and backslashes"
+                "quotes and backslashes, one character at least"
             )
     if resource_metadata is not None and not _is_web_url(resource_metadata):
         raise ConfigurationError(
