@@ -1,9 +1,9 @@
 """End to end: requests a second and latencies under real servers, one process each.
 
 The servers run side by side and are put under load one at a time, in turns, so that each run with
-a layer has one without it right beside it. The load comes from a process of its own. The
-figure in the design targets is the median of the ratios of such pairs. Processor time per request is
-shown next to it: it measures the same, and other work on the machine disturbs it less.
+a layer has one without it right next to it. The load comes from a process of its own. The figure in
+the design targets is the median of the ratios of such pairs. Processor time per request is shown
+next to it: it measures the same, and other work on the machine disturbs it less.
 """
 
 import os
