@@ -116,10 +116,10 @@ _LONGEST_AMBIENT_SCHEME = max(map(len, _AMBIENT_SCHEMES))
 def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
     """Declare whether your extractor reads ambient credentials: attached by browsers automatically.
 
-    Cookies are ambient. So is a header that a proxy derives
-    from a cookie, or from a client's certificate. An undecorated extractor counts as ambient: if
-    you forget the decorator, a cross-site request is refused instead of acting as the user. Raises
-    `ConfigurationError` for a built-in extractor, because all apps in the process share it.
+    Cookies are ambient. So is a header that a proxy derives from a cookie, or from a client's
+    certificate. An undecorated extractor counts as ambient: if you forget the decorator, a
+    cross-site request is refused instead of acting as the user. Raises `ConfigurationError` for a
+    built-in extractor, because all apps in the process share it.
     """
 
     def mark(extractor: _Extractor) -> _Extractor:

@@ -51,7 +51,7 @@ class BodyInContext(Generic[T]):
             self._on_close()
 
     def __del__(self) -> None:
-        # Whoever answers in place of a response may never close it.
+        # If something replaces the response, nobody may ever close its body.
         if not self._closed:
             self._on_close()
 
@@ -100,5 +100,5 @@ class AsyncBodyInContext(Generic[T]):
         self._hold.close()
 
     def __del__(self) -> None:
-        # Whoever answers in place of a response may never close it.
+        # If something replaces the response, nobody may ever close its body.
         self._hold.close()

@@ -1,7 +1,7 @@
 """Reading a Django request: headers from the underlying environ or scope, which Django keeps.
 
-Django's own META joins repeated headers. The adapters of the other frameworks read the environ or
-scope, so the decision is the same on every framework.
+Django's own META joins repeated headers. This module reads the environ or scope, as the adapters of
+the other frameworks do, so the decision is the same on every framework.
 """
 
 from typing import cast
