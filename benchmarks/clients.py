@@ -22,6 +22,9 @@ def measure(effort: Effort) -> Report:
         cost = Spread.of(over(processor[ours], processor[bare]))
         call = median(whole[bare])
         rows.append((name, cost.text(1), f"{call:.0f}", f"{cost.median / call:.1%}"))
-    columns = ("client", "µs a call more (half the rounds)", "µs a bare call", "share")
-    note = "The first in processor time of the calling thread, the second as the caller waits."
+    columns = ("client", "µs added per call (middle half)", "µs per bare call", "share")
+    note = (
+        "The added cost is processor time of the calling thread. The bare call is wall-clock time, "
+        "as the caller waits."
+    )
     return Report(tables=[Table("Clients", columns, rows, note)])

@@ -29,7 +29,7 @@ def measure(effort: Effort) -> Report:
         )
         for dimension, (first, *_, last) in sizes.items()
     ]
-    columns = ("of these", "so many", "µs a request", "the most over the fewest")
+    columns = ("number of", "values", "µs per request", "µs from fewest to most")
     report.tables.append(Table("Growth", columns, rows))
     for dimension in _RULES:
         first, *_, last = sizes[dimension]

@@ -52,7 +52,7 @@ def measure(rounds: int) -> Report:
                     samples[name].append(taken)
     spreads = {name: Spread.of(each) for name, each in samples.items()}
     rows = [(f"`{name}`", IMPORTS[name] or "nothing", spreads[name].text()) for name in IMPORTS]
-    columns = ("import", "after", "ms (half the rounds)")
+    columns = ("import", "after", "ms (middle half of the rounds)")
     core = spreads[CORE].median
     return Report(
         [Verdict("import of core", "15 ms", f"{core:.1f} ms", core <= 15)],

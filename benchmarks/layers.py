@@ -91,7 +91,7 @@ def _table(app: str, spreads: dict[str, Spread]) -> Table:
         )
         for layer, spread in spreads.items()
     ]
-    columns = ("layer", "µs a request", "half the rounds", f"× {first}")
+    columns = ("layer", "µs per request", "middle half of the rounds", f"× {first}")
     return Table(f"Layer cost: {app}", columns, rows)
 
 
@@ -103,7 +103,7 @@ def _verdicts(app: str, costs: dict[str, list[float]]) -> list[Verdict]:
     if FLYTES in costs:
         cheaper = median(costs[FLYTES]) / median(costs[OURS])
         bound = median(costs[FLYTES]) / median(costs[OURS_BOUND])
-        what = f"{app} layer beside Flyte's"
+        what = f"{app} layer compared with Flyte's"
         text = f"{cheaper:.0f} × cheaper ({bound:.1f} × with Flyte bound)"
         found.append(Verdict(what, "1/40", text, cheaper >= 40))
     return found

@@ -50,8 +50,8 @@ def _peaks() -> Table:
         alone = _in_process(peak, module, f"{app}: {bare}")
         with_it = _in_process(peak, module, f"{app}: passthrough-auth")
         rows.append((app, f"{alone:,}", f"{with_it:,}", f"{with_it - alone:,}"))
-    columns = ("application", "bytes without", "bytes with", "more")
-    return Table("Memory while a request is served, at its most", columns, rows)
+    columns = ("application", "bytes without", "bytes with", "difference")
+    return Table("Peak memory while a request is served", columns, rows)
 
 
 def _growth(requests: int) -> Report:
@@ -68,9 +68,10 @@ def _growth(requests: int) -> Report:
         verdicts.append(Verdict(what, "none", f"{kib:+.0f} KiB, {blocks:+} blocks", met))
     columns = ("application", "requests", "resident memory", "live blocks of memory")
     note = (
-        "From the end of the first tenth to the end of the last. No growth means: less than the "
-        "1 MiB that the allocator takes at a time, and less than a block for a thousand requests: "
-        "the interpreter and the frameworks go on filling caches for long."
+        "Measured from the end of the first tenth of the requests to the end of the last. No "
+        "growth means less than 1 MiB, which is what the allocator takes at a time, and less than "
+        "one block for a thousand requests, because the interpreter and the frameworks keep "
+        "filling caches for a long time."
     )
     return Report(verdicts, [Table("Memory over many requests", columns, rows, note)])
 

@@ -44,7 +44,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row of the budget."""
+    """One row of the design targets."""
 
     what: str
     at_most: str
@@ -74,8 +74,8 @@ class Report:
         self.bars += other.bars
 
     def all_tables(self) -> list[Table]:
-        """The budget first."""
-        return [_budget(self.verdicts), *self.tables] if self.verdicts else self.tables
+        """The design targets first."""
+        return [_targets(self.verdicts), *self.tables] if self.verdicts else self.tables
 
 
 def show(tables: Iterable[Table], console: Console) -> None:
@@ -128,9 +128,9 @@ def _processor() -> str:
     return found[1] if found else platform.machine()
 
 
-def _budget(verdicts: Iterable[Verdict]) -> Table:
+def _targets(verdicts: Iterable[Verdict]) -> Table:
     rows = [(each.what, each.at_most, each.measured, _word(each.met)) for each in verdicts]
-    return Table("Budget", ("what", "at most", "measured", ""), rows)
+    return Table("Design targets", ("what", "at most", "measured", ""), rows)
 
 
 def _word(met: bool) -> str:  # noqa: FBT001 - a word for each of the two

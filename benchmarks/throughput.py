@@ -1,9 +1,9 @@
 """End to end: requests a second and latencies under real servers, one process each.
 
 The servers run side by side and are put under load one at a time, in turns, so that each run with
-a layer has one without it right beside it. The load comes from a process of its own. The
-figure that the budget speaks of is the median of the ratios of such pairs. Processor time a request
-is shown beside it: it says the same, and other work on the machine disturbs it less.
+a layer has one without it right next to it. The load comes from a process of its own. The figure in
+the design targets is the median of the ratios of such pairs. Processor time per request is shown
+next to it: it measures the same, and other work on the machine disturbs it less.
 """
 
 import os
@@ -104,13 +104,13 @@ def measure(effort: Effort) -> Report:
     columns = (
         "server, application",
         "layer",
-        "requests a second",
-        "against without (half the rounds)",
+        "requests per second",
+        "compared with no middleware (middle half)",
         "p50 ms",
         "p99 ms",
-        "processor µs a request",
+        "processor µs per request",
     )
-    note = f"{CONNECTIONS} connections, each of which sends its next request when it is answered."
+    note = f"{CONNECTIONS} connections. Each sends its next request when it has its answer."
     report.tables.append(Table("Under real servers", columns, rows, note))
     return report
 

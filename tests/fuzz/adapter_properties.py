@@ -27,14 +27,14 @@ _OTHERS = tuple(map(without_preflights, POLICIES))
 _GATES = tuple(Gate(**options_of(policy)) for policy in _OTHERS)
 
 
-def asgi_adapters_do_what_core_says(choices: Choices) -> None:
+def asgi_adapters_follow_core(choices: Choices) -> None:
     """Starlette, FastAPI and Django under ASGI; the first two over WebSocket too."""
     make_app = choices.pick(ASGI_APPS)
     sent = any_sent(choices, websockets=make_app is not django_asgi_app)
     _check(choices, make_app, call_asgi, sent, AsgiRequest(sent.scope()), sent.seen_by_asgi())
 
 
-def wsgi_adapters_do_what_core_says(choices: Choices) -> None:
+def wsgi_adapters_follow_core(choices: Choices) -> None:
     """Flask, and Django under WSGI."""
     make_app = choices.pick(WSGI_APPS)
     sent = any_sent(choices, websockets=False)
@@ -91,4 +91,4 @@ def _expect_refusal(decision: Decision, answer: Answer, sent: Sent, context: str
         assert headers.get(name) == value, f"{answer} to {context}"
 
 
-PROPERTIES = (asgi_adapters_do_what_core_says, wsgi_adapters_do_what_core_says)
+PROPERTIES = (asgi_adapters_follow_core, wsgi_adapters_follow_core)

@@ -54,7 +54,7 @@ _STATUSES = {"missing": 401, "malformed": 401, "cross-site": 403}
 # --- Paths ----------------------------------------------------------------------------------------
 
 
-def path_rules_do_what_the_semantics_say(choices: Choices) -> None:
+def path_rules_follow_the_semantics(choices: Choices) -> None:
     """A rule set accepts the rules that can be right, and matches the paths that they name."""
     rules = choices.many(lambda: _any_rule(choices), 4)
     kept = []
@@ -95,7 +95,7 @@ def _any_rule(choices: Choices) -> "str | re.Pattern[str]":
 # --- Values ---------------------------------------------------------------------------------------
 
 
-def a_value_is_valid_if_the_grammar_says_so(choices: Choices) -> None:
+def a_value_is_valid_exactly_when_the_grammar_allows_it(choices: Choices) -> None:
     """A value travels, trimmed, if it is one credential of its kind; none other does."""
     name = choices.pick(("authorization", "cookie", "x-token"))
     value = choices.text(VALUE_WORDS, 7, HIGHEST_CHARACTER)
@@ -104,7 +104,7 @@ def a_value_is_valid_if_the_grammar_says_so(choices: Choices) -> None:
     assert check_value(name, value, schemes) == model.valid(name, value, schemes), repr(value)
 
 
-def what_may_not_travel_is_refused_by_name_and_value(choices: Choices) -> None:
+def headers_that_may_not_travel_are_refused(choices: Choices) -> None:
     """`auth_metadata` takes what a gate would admit, and tells no secret of the rest."""
     pairs = choices.many(lambda: _any_pair(choices), 3)
     if not pairs:
@@ -140,7 +140,7 @@ def _may_travel(name: str) -> bool:
 # --- Decisions ------------------------------------------------------------------------------------
 
 
-def the_gate_decides_what_the_semantics_say(choices: Choices) -> None:
+def the_gate_follows_the_semantics(choices: Choices) -> None:
     """Through both server interfaces: the outcome, the caller, and no secret in any text."""
     sent = any_sent(choices)
     which = choices.integer(0, len(POLICIES) - 1)
@@ -161,7 +161,7 @@ def the_gate_decides_what_the_semantics_say(choices: Choices) -> None:
     assert not [text for text in log if not text.startswith("A CORS preflight was refused")], log
 
 
-def what_a_browser_attached_is_refused_across_sites(choices: Choices) -> None:
+def cookies_are_refused_across_sites(choices: Choices) -> None:
     """With nothing but a cookie: what Sec-Fetch-Site, Origin and Host make of the request."""
     own = (("cookie", f"session={SECRET}"),)
     names = ("origin", "host", "sec-fetch-site", "upgrade")
@@ -180,7 +180,7 @@ def what_a_browser_attached_is_refused_across_sites(choices: Choices) -> None:
     assert outcome(decision) == model.decide(POLICIES[which], sent.seen_by_asgi()), sent
 
 
-def both_interfaces_come_to_one_decision(choices: Choices) -> None:
+def asgi_and_wsgi_give_the_same_decision(choices: Choices) -> None:
     """A server that joins header lines, or decodes paths, makes no difference to who may pass."""
     sent = any_sent(choices, websockets=False)
     gate = choices.pick(GATES)
@@ -206,7 +206,7 @@ def an_ambiguous_path_is_never_public(choices: Choices) -> None:
     assert isinstance(decision, Public) is expected, (root, path)
 
 
-def headers_read_the_same_on_both_interfaces(choices: Choices) -> None:
+def headers_read_the_same_under_asgi_and_wsgi(choices: Choices) -> None:
     """`request.headers` and `request.cookies`, as extractors use them."""
     sent = any_sent(choices, websockets=False)
     asgi, wsgi = AsgiRequest(sent.scope()), WsgiRequest(sent.environ())
@@ -233,7 +233,7 @@ def headers_read_the_same_on_both_interfaces(choices: Choices) -> None:
 # --- Extractors -----------------------------------------------------------------------------------
 
 
-def whatever_an_extractor_does_nobody_else_passes(choices: Choices) -> None:
+def no_extractor_lets_another_caller_through(choices: Choices) -> None:
     """It raises, or yields nonsense: no exception, no secret in the log, no wrong name."""
     told = choices.many(lambda: _any_answer(choices), 3)
     if not told:
@@ -297,7 +297,7 @@ def _raise(error: Exception) -> None:
 # --- Refusals -------------------------------------------------------------------------------------
 
 
-def whatever_an_app_makes_of_a_refusal_can_be_sent(choices: Choices) -> None:
+def every_custom_refusal_can_be_sent(choices: Choices) -> None:
     """`on_refusal` gives nonsense: what is sent is no success, of one length, in single lines."""
     answer = _any_refusal(choices)
     gate = Gate(on_refusal=lambda request, refusal: answer, bindings=())
@@ -371,14 +371,14 @@ def logged() -> Iterator[list[str]]:
 
 
 PROPERTIES = (
-    path_rules_do_what_the_semantics_say,
-    a_value_is_valid_if_the_grammar_says_so,
-    what_may_not_travel_is_refused_by_name_and_value,
-    the_gate_decides_what_the_semantics_say,
-    what_a_browser_attached_is_refused_across_sites,
-    both_interfaces_come_to_one_decision,
+    path_rules_follow_the_semantics,
+    a_value_is_valid_exactly_when_the_grammar_allows_it,
+    headers_that_may_not_travel_are_refused,
+    the_gate_follows_the_semantics,
+    cookies_are_refused_across_sites,
+    asgi_and_wsgi_give_the_same_decision,
     an_ambiguous_path_is_never_public,
-    headers_read_the_same_on_both_interfaces,
-    whatever_an_extractor_does_nobody_else_passes,
-    whatever_an_app_makes_of_a_refusal_can_be_sent,
+    headers_read_the_same_under_asgi_and_wsgi,
+    no_extractor_lets_another_caller_through,
+    every_custom_refusal_can_be_sent,
 )

@@ -82,7 +82,7 @@ ODD_PREFIXES = (" https://", "\thttps://", "ht\ntps://", "https:\\\\", "URL:http
 TAILS = ("", "/", "?", "#", "/x", "/\\", "/@", "?@evil.example", "#@evil.example", "//evil.example")
 
 
-def no_unnamed_host_is_given_credentials(choices: Choices) -> None:
+def no_unnamed_host_gets_credentials(choices: Choices) -> None:
     """Whatever the URL: if it is given any, every library connects to an origin that is named."""
     url = _any_url(choices)
     headers = _headers_for(url)
@@ -95,7 +95,7 @@ def no_unnamed_host_is_given_credentials(choices: Choices) -> None:
         assert read is None or _sent_to(read) == headers, f"{reader.__name__}({url!r}) is {read}"
 
 
-def each_client_judges_the_host_that_it_connects_to(choices: Choices) -> None:
+def each_client_checks_the_host_that_it_connects_to(choices: Choices) -> None:
     """A client normalises the URL, then judges its text: that is where it must connect."""
     url = _any_url(choices)
     for judged_by, reader in JUDGED:
@@ -107,7 +107,7 @@ def each_client_judges_the_host_that_it_connects_to(choices: Choices) -> None:
         assert connects in (None, normal(*origin)), f"{judged!r} of {url!r} leads to {connects}"
 
 
-def a_plain_url_of_a_named_origin_is_given_what_it_is_due(choices: Choices) -> None:
+def a_plain_url_of_a_named_origin_gets_its_credentials(choices: Choices) -> None:
     """However it is spelled, whatever follows; and every library reads it as that origin."""
     spelled = choices.pick(SPELLED)
     tail = choices.text((*HOST_WORDS, *TAILS), 4, HIGHEST_CHARACTER)
@@ -121,7 +121,7 @@ def a_plain_url_of_a_named_origin_is_given_what_it_is_due(choices: Choices) -> N
         assert reader(url) in (None, address), f"{reader.__name__}({url!r}) is {reader(url)}"
 
 
-def no_hop_takes_credentials_where_they_may_not_go(choices: Choices) -> None:
+def no_hop_takes_credentials_to_an_unnamed_origin(choices: Choices) -> None:
     """Over redirects: what the app set, and what the caller has, reaches named origins only."""
     headers = {"accept": "*/*"}
     if choices.flag():
@@ -236,9 +236,9 @@ def _plainly(spelled: str) -> tuple[str, str, int | None]:
 
 
 PROPERTIES = (
-    no_unnamed_host_is_given_credentials,
-    each_client_judges_the_host_that_it_connects_to,
-    a_plain_url_of_a_named_origin_is_given_what_it_is_due,
-    no_hop_takes_credentials_where_they_may_not_go,
+    no_unnamed_host_gets_credentials,
+    each_client_checks_the_host_that_it_connects_to,
+    a_plain_url_of_a_named_origin_gets_its_credentials,
+    no_hop_takes_credentials_to_an_unnamed_origin,
     a_destination_is_one_origin_or_a_configuration_error,
 )

@@ -1,6 +1,6 @@
 """One property under atheris, whose inputs are led by the code that they reach.
 
-    python -m tests.fuzz.guided core_properties.the_gate_decides_what_the_semantics_say -runs=10000
+    python -m tests.fuzz.guided core_properties.the_gate_follows_the_semantics -runs=10000
 
 Everything after the property is for libFuzzer; a file that an earlier run left is run once again.
 """

@@ -74,7 +74,7 @@ def staying(self, *error):
 
 
 FAULTS = {
-    properties.asgi_adapters_do_what_core_says: [
+    properties.asgi_adapters_follow_core: [
         (fastapi.FastAPIRequest, "path", property(raw)),
         (requests.DjangoAsgiRequest, "path", property(with_the_mount)),
         (middleware, "read", raising_beyond_ascii),
@@ -82,7 +82,7 @@ FAULTS = {
         (asgi, "_refuse", answering_nothing),
         (context._Active, "__exit__", staying),
     ],
-    properties.wsgi_adapters_do_what_core_says: [
+    properties.wsgi_adapters_follow_core: [
         (flask.FlaskRequest, "path", property(undecoded)),
         (requests.DjangoWsgiRequest, "path", property(with_the_mount)),
         (middleware, "read", raising_beyond_ascii),

@@ -135,19 +135,19 @@ def raising(self, extractor, request):
 
 
 FAULTS = {
-    properties.path_rules_do_what_the_semantics_say: [
+    properties.path_rules_follow_the_semantics: [
         (PathRules, "match", and_ambiguous_paths),
         (PathRules, "match", without_its_case),
     ],
-    properties.a_value_is_valid_if_the_grammar_says_so: [
+    properties.a_value_is_valid_exactly_when_the_grammar_allows_it: [
         (properties, "check_value", with_commas),
         (properties, "check_value", untrimmed),
     ],
-    properties.what_may_not_travel_is_refused_by_name_and_value: [
+    properties.headers_that_may_not_travel_are_refused: [
         (context, "check_name", any_name),
         (Credentials, "__repr__", with_its_values),
     ],
-    properties.the_gate_decides_what_the_semantics_say: [
+    properties.the_gate_follows_the_semantics: [
         (AsgiRequest, "lines", only_the_first),
         (AsgiRequest, "lines", only_ascii),
         (AsgiRequest, "lines", underscores_as_dashes),
@@ -158,14 +158,14 @@ FAULTS = {
         (Credentials, "__repr__", with_its_values),
         (AsgiRequest, "__repr__", with_its_query),
     ],
-    properties.what_a_browser_attached_is_refused_across_sites: [
+    properties.cookies_are_refused_across_sites: [
         (crosssite, "is_cross_site", never),
         (crosssite, "is_state_changing", never),
         (crosssite, "origin_alone", without_its_port),
         (crosssite, "origin_alone", as_it_is_written),
         (AsgiRequest, "transport", "http"),
     ],
-    properties.both_interfaces_come_to_one_decision: [
+    properties.asgi_and_wsgi_give_the_same_decision: [
         (AsgiRequest, "lines", joined_by_another),
         (WsgiRequest, "path", property(undecoded)),
     ],
@@ -173,17 +173,17 @@ FAULTS = {
         (PathRules, "match", and_ambiguous_paths),
         (AsgiRequest, "path", property(mounted_anywhere)),
     ],
-    properties.headers_read_the_same_on_both_interfaces: [
+    properties.headers_read_the_same_under_asgi_and_wsgi: [
         (AsgiRequest, "lines", only_the_first),
         (AsgiRequest, "lines", underscores_as_dashes),
     ],
-    properties.whatever_an_extractor_does_nobody_else_passes: [
+    properties.no_extractor_lets_another_caller_through: [
         (gate, "check_name", any_name),
         (Gate, "_extract", logging_the_error),
         (Gate, "_extract", raising),
         (Credentials, "__repr__", with_its_values),
     ],
-    properties.whatever_an_app_makes_of_a_refusal_can_be_sent: [
+    properties.every_custom_refusal_can_be_sent: [
         (gate, "sendable", without_a_check),
     ],
 }

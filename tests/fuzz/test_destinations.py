@@ -91,7 +91,7 @@ def anyone(host):
 
 
 FAULTS = {
-    properties.no_unnamed_host_is_given_credentials: [
+    properties.no_unnamed_host_gets_credentials: [
         (destinations, "origin_of", of_the_first_at),
         (destinations, "origin_of", up_to_white_space),
         (destinations, "origin_of", with_backslashes),
@@ -101,15 +101,15 @@ FAULTS = {
         (Destinations, "_find", by_ending),
         (Destinations, "_find", the_name_itself),
     ],
-    properties.each_client_judges_the_host_that_it_connects_to: [
+    properties.each_client_checks_the_host_that_it_connects_to: [
         (properties, "origin_of", of_the_first_at),
         (properties, "origin_of", with_backslashes),
     ],
-    properties.a_plain_url_of_a_named_origin_is_given_what_it_is_due: [
+    properties.a_plain_url_of_a_named_origin_gets_its_credentials: [
         (destinations, "origin_of", no_default_ports),
         (Destinations, "_wildcard_above", never),
     ],
-    properties.no_hop_takes_credentials_where_they_may_not_go: [
+    properties.no_hop_takes_credentials_to_an_unnamed_origin: [
         (destinations.Hop, "apply", only_adding),
         (destinations.Hop, "apply", always_at_the_start),
         (destinations, "origin_of", any_port),

@@ -1,1 +1,1 @@
-"""Inbound: the adapters that take the caller off a request, one module per framework."""
+"""Inbound: the adapters that read the caller from a request, one module per framework."""

@@ -1,4 +1,4 @@
-"""The middleware for Starlette and any other ASGI application, HTTP and WebSocket."""
+"""The middleware for Starlette and any other ASGI application, for HTTP and WebSocket."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Unpack
@@ -24,7 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
-# What may be sent ahead of a response, and doesn't begin one.
+# Messages that may be sent before a response, and don't begin one.
 _BEFORE_AN_ANSWER = frozenset({"http.response.early_hint", "http.response.push"})
 
 
@@ -33,9 +33,9 @@ class PassthroughAuthMiddleware:
 
         app.add_middleware(PassthroughAuthMiddleware, excluded_paths={"/health"})
 
-    Takes the options of `passthrough_auth.core.Gate`, and raises `ConfigurationError` for wrong
-    ones. The caller is visible (`current_credentials()`) wherever the app's code runs until the
-    app returns: handlers, dependencies, background tasks, streamed bodies, WebSockets.
+    Takes the options of `passthrough_auth.core.Gate`, and raises `ConfigurationError` for a wrong
+    one. The caller is visible (`current_credentials()`) in all of the app's code until the app
+    returns: handlers, dependencies, background tasks, streamed bodies, WebSockets.
     """
 
     request_class: type[AsgiRequest] = AsgiRequest
@@ -91,7 +91,7 @@ class PassthroughAuthMiddleware:
                         send_noting_start,
                     )
         except Exception as error:
-            # The handler may have learnt that upstream refuses the caller.
+            # The error may mean that upstream refuses the caller.
             refusal = None if started or gone else self.gate.refusal_for(request, error)
             if refusal is None:
                 raise
@@ -105,8 +105,8 @@ async def _refuse(
 ) -> None:
     """Answer with a refusal. A WebSocket is never accepted.
 
-    `receive` gives its websocket.connect, which must be taken before any answer; None if the app
-    has taken it already.
+    `receive` gives the websocket.connect message, which must be received before any answer. It is
+    None if the app has already received that message.
     """
     prefix = "http"
     if request.transport == "websocket":

@@ -1,4 +1,4 @@
-"""The middleware for FastAPI: a drop-in for the one in `flyte.app.extras`."""
+"""The middleware for FastAPI: a drop-in replacement for the one in `flyte.app.extras`."""
 
 from collections.abc import Iterable
 from typing import NoReturn, Unpack, cast
@@ -19,7 +19,7 @@ from passthrough_auth.core import (
 from .asgi import App, PassthroughAuthMiddleware, Receive, Scope, Send
 
 with requires_extra("fastapi"):
-    # FastAPI uses Starlette's own request; importing it from there says which package it is.
+    # FastAPI uses Starlette's own request. This import names FastAPI, in case it is missing.
     from fastapi.requests import HTTPConnection
 
 
@@ -27,7 +27,7 @@ __all__ = ["FastAPIPassthroughAuthMiddleware", "FastAPIRequest"]
 
 
 class FastAPIRequest(AsgiRequest):
-    """A request as extractors see it; `native` is Starlette's `HTTPConnection`."""
+    """A request for extractors. `native` is Starlette's `HTTPConnection`."""
 
     __slots__ = ()
 
@@ -41,10 +41,10 @@ class FastAPIPassthroughAuthMiddleware(PassthroughAuthMiddleware):
 
         app.add_middleware(FastAPIPassthroughAuthMiddleware, excluded_paths={"/health", "/docs"})
 
-    Same name, parameters and static methods as `flyte.app.extras.FastAPIPassthroughAuthMiddleware`;
-    see `PassthroughAuthMiddleware` for the rest. FastAPI makes its middleware when the server first
-    calls it, so a wrong option is reported then: it fails the startup of the lifespan, and where
-    there is no lifespan, each request.
+    Name, parameters and static methods are those of
+    `flyte.app.extras.FastAPIPassthroughAuthMiddleware`; see `PassthroughAuthMiddleware` for the
+    rest. FastAPI makes its middleware when the server first calls the app, so a wrong option is
+    reported then: it fails the startup of the lifespan or, without a lifespan, each request.
     """
 
     request_class = FastAPIRequest
@@ -59,8 +59,8 @@ class FastAPIPassthroughAuthMiddleware(PassthroughAuthMiddleware):
         try:
             super().__init__(app, header_extractors, excluded_paths, **options)
         except ConfigurationError as error:
-            # Servers take an exception in answer to the lifespan for an app that has none, and
-            # start; they stop for an app that says that its startup failed.
+            # If an app raises in the lifespan, servers assume that it has none, and start. If it
+            # reports that its startup failed, they stop.
             misconfigured = _Misconfigured(error)
             self.app = misconfigured.fail_startup
             self.gate = cast("Gate", misconfigured)
@@ -71,9 +71,9 @@ class FastAPIPassthroughAuthMiddleware(PassthroughAuthMiddleware):
 
 
 class _Misconfigured:
-    """Stands for both gate and app where the options are wrong: nothing starts, nothing is served.
+    """Replaces both gate and app if the options are wrong: nothing starts, nothing is served.
 
-    The gate is asked for every request, the app for what is left: the lifespan.
+    The gate is called for every request, and the app only for the lifespan.
     """
 
     def __init__(self, error: Exception) -> None:

@@ -42,13 +42,13 @@ _CONFIG_PREFIX = "PASSTHROUGH_AUTH_"
 
 
 class FlaskRequest(WsgiRequest):
-    """A request as extractors see it; `native` is Flask's own request object."""
+    """A request for extractors. `native` is Flask's own request object."""
 
     __slots__ = ()
 
     @property
     def native(self) -> FlaskNativeRequest:
-        # Flask's documented way to what a proxy stands for, unknown to the types.
+        # Flask's documented way to get the object of a proxy; the types don't know it.
         native: FlaskNativeRequest = cast("Any", request)._get_current_object()  # noqa: SLF001 - documented
         return native
 
@@ -59,8 +59,9 @@ class PassthroughAuth:
         PassthroughAuth(app, excluded_paths={"/health"})
 
     or, with an application factory, `auth = PassthroughAuth(...)` and later `auth.init_app(app)`.
-    Takes the options of `passthrough_auth.core.Gate`; `app.config["PASSTHROUGH_AUTH_<OPTION>"]`
-    gives those that the constructor was not given. Raises `ConfigurationError` for wrong ones.
+    Takes the options of `passthrough_auth.core.Gate`. An option that the constructor was not given
+    comes from `app.config["PASSTHROUGH_AUTH_<OPTION>"]`. Raises `ConfigurationError` for a wrong
+    option.
 
     The caller is visible (`current_credentials()`) in before- and after-request functions, views,
     error handlers, teardown functions and every piece of a streamed body.
@@ -68,13 +69,13 @@ class PassthroughAuth:
 
     def __init__(self, app: Flask | None = None, **options: Unpack[GateOptions]) -> None:
         check_option_names(options, source=type(self).__name__)
-        # Each app that this protects is given them anew, which an iterator yields once.
+        # Each protected app gets the options again, and an iterator can be used only once.
         self._options = cast("GateOptions", {name: _kept(each) for name, each in options.items()})
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Protect an application. Once for each; one extension may serve several."""
+        """Protect an application. Call it once for each; one extension may serve several."""
         if not isinstance(app, Flask):
             raise ConfigurationError(
                 f"PassthroughAuth takes a Flask app, and was given a {type(app).__name__}: write "
@@ -91,31 +92,32 @@ class PassthroughAuth:
 
 
 class _Protection:
-    """One protected application: its gate, and the places where Flask asks it."""
+    """One protected application: its gate, and the places where Flask calls it."""
 
     def __init__(self, app: Flask, gate: Gate) -> None:
         self.gate = gate
         self._app_name = app.name
         self._view_functions = app.view_functions
         self._wsgi_app = cast("WsgiApp", app.wsgi_app)
-        # Flask 3.2 will hand its own context to each of these three, before their arguments.
+        # Flask 3.2 will pass its own context to each of these three, before their arguments.
         self._preprocess_request: Callable[..., ResponseReturnValue | None] = app.preprocess_request
         self._default_options_response: Callable[..., Response] = app.make_default_options_response
         self._handle_user_exception: Callable[..., ResponseReturnValue | HTTPException] = (
             app.handle_user_exception
         )
-        # Flask's way to add middleware, which its types don't know; where it begins to run the
-        # app's functions, so that none runs before the gate; and where an error has ended them.
+        # Replacing wsgi_app is Flask's way to add middleware; its types don't know that. Flask runs
+        # the app's functions in preprocess_request, so none runs before the gate. When an error has
+        # ended them, it calls handle_user_exception.
         replaced = cast("Any", app)
         replaced.wsgi_app = self._serve
         replaced.preprocess_request = self._preprocess
         replaced.handle_user_exception = self._handle_exception
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Run one request, from its first function to its last piece of body, in its own context.
+        """Run one request in its own context, from its first function to its last piece of body.
 
-        A before-request and a teardown function alone would leave the caller behind in the worker
-        thread when another teardown raises, and would end before a streamed body does.
+        A before-request and a teardown function alone would not be enough. If another teardown
+        raises, the caller would remain in the worker thread, and a streamed body ends later.
         """
         served = environ[_SERVED] = _Served(self, environ)
         try:
@@ -125,7 +127,7 @@ class _Protection:
             served.close()
             raise
         if _is_file(body, environ):
-            # Servers send files by themselves, and only if they are handed this very object.
+            # Servers send a file themselves, but only if they get this exact object.
             served.close()
             return body
         return BodyInContext(body, served.run, served.close)
@@ -136,8 +138,8 @@ class _Protection:
             return _response(decision.refusal)
         if isinstance(decision, Public) and decision.absence == "preflight":
             view = self._view_functions.get(request.endpoint or "")
-            # Many views list OPTIONS for the sake of CORS, and none may run without credentials.
-            # Those that say this one, as flask_cors.cross_origin does, answer preflights alone.
+            # Many views list OPTIONS for CORS, and none may run without credentials. But a view
+            # with this attribute set to False, as by flask_cors.cross_origin, answers them itself.
             if getattr(view, "provide_automatic_options", None) is not False:
                 return self._default_options_response(*context)
         return self._preprocess_request(*context)
@@ -158,7 +160,7 @@ class _Protection:
         return decision
 
     def _handle_exception(self, *context_and_error: Any) -> ResponseReturnValue | HTTPException:
-        """The app's own error handlers come first; what they leave may be an upstream refusal."""
+        """Run the app's error handlers first; an error they leave may be an upstream refusal."""
         try:
             return self._handle_user_exception(*context_and_error)
         except Exception as unhandled:
@@ -169,10 +171,10 @@ class _Protection:
 
 
 class _Served:
-    """One request being served: how to run in its context, and what is current in there.
+    """One request being served: how to run code in its context, and the hold that is current there.
 
-    Its context is a private one, but for a request of `with app.test_client()`: that keeps Flask's
-    own contexts for the test to look at, and must find them, and this, where the test runs.
+    The context is private, except for a request of `with app.test_client()`. The test client keeps
+    Flask's contexts for the test to inspect, so those and the hold must be in the test's context.
     """
 
     def __init__(self, by: _Protection, environ: Environ) -> None:
@@ -189,7 +191,7 @@ class _Served:
     def begin(
         self, app: WsgiApp, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Call the app, with a caller who is not decided on yet. Called within the context."""
+        """Call the app before the caller is decided. Call this within the request's context."""
         self._enter()
         try:
             return app(environ, start_response)
@@ -198,7 +200,7 @@ class _Served:
             raise
 
     def settle(self, hold: Hold) -> None:
-        """Make the gate's answer the current hold, once. Called within the request's context."""
+        """Make the gate's hold the current one, once. Call this within the request's context."""
         self.settled = True
         if not self._is_private:
             self._leave()
@@ -208,7 +210,7 @@ class _Served:
     def close(self) -> None:
         """End the hold first, which works from any thread, then leave its bindings.
 
-        With nothing bound there is nothing to leave in a private context, which ends here too.
+        Without bindings there is nothing to leave in a private context, because it also ends here.
         """
         self._hold.close()
         if self._hold.bindings or not self._is_private:
@@ -230,7 +232,7 @@ def _call(function: Callable[..., R], /, *args: Any) -> R:
 
 
 def _response(refusal: Refusal) -> Response:
-    # Werkzeug leaves the body out of the answer to HEAD, and keeps its length.
+    # Werkzeug omits the body from the answer to HEAD, but keeps its length.
     return Response(refusal.body, refusal.status, list(refusal.headers))
 
 

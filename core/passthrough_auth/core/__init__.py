@@ -1,6 +1,6 @@
-"""The framework-agnostic heart of passthrough-auth: extraction, exclusion, decision, context.
+"""The framework-agnostic core of passthrough-auth: extraction, exclusion, decision, context.
 
-It imports the standard library only.
+It imports only the standard library.
 """
 
 from typing import TYPE_CHECKING
@@ -105,7 +105,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # Imported when it is asked for (PEP 562): thread pools take as long as all the rest.
+    # Imported on first use (PEP 562): importing thread pools takes as long as the rest of core.
     if name == "CallerThreadPoolExecutor":
         from .executor import CallerThreadPoolExecutor
 

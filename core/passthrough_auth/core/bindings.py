@@ -1,7 +1,7 @@
-"""Handing the caller to clients that keep credentials in a context of their own.
+"""Passing the caller to clients that keep credentials in their own context.
 
-A binding is entered around each request with the caller's credentials, and with empty ones where
-there is no caller, so that nothing of an earlier request is left standing.
+A binding is entered around each request with the caller's credentials. Without a caller it gets
+empty credentials, so that nothing remains from an earlier request.
 """
 
 import sys
@@ -23,22 +23,22 @@ _GROUP = "passthrough_auth.bindings"
 class Binding(Protocol):
     """Makes a client act as the caller while the context manager that it returns is entered.
 
-    It may be entered several times for one request: a streamed body is produced in pieces. A
-    binding that knows how its client reports an upstream refusal also has a method
-    `caller_refused(error: BaseException) -> CallerRefused | None`.
+    It may be called and entered several times for one request, because a streamed body is produced
+    in pieces. A binding that recognises how its client reports an upstream refusal also has a
+    method `caller_refused(error: BaseException) -> CallerRefused | None`.
     """
 
     def __call__(self, credentials: Credentials, /) -> AbstractContextManager[object]:
-        """Return a context manager for these credentials; for none at all if they are empty."""
+        """Return a context manager for these credentials; empty ones stand for nobody."""
         ...
 
 
 class Bindings:
     """The bindings of one gate.
 
-    Given None, it binds each client that the application has imported: an entry point in the group
-    `passthrough_auth.bindings` is named after the module to look for and loads the binding. A
-    client nobody imported costs nothing.
+    Given None, it binds each client that the application has imported. Each entry point in the
+    group `passthrough_auth.bindings` has the name of a client module, and loads the binding for it.
+    A client that nobody imported costs nothing.
     """
 
     __slots__ = ("_bound", "_loading", "_waiting")
@@ -55,7 +55,7 @@ class Bindings:
             )
 
     def current(self) -> tuple[Binding, ...]:
-        """The bindings in force now."""
+        """The bindings that apply now."""
         for module in self._waiting:
             if module in sys.modules:
                 self._load(module)
@@ -63,7 +63,7 @@ class Bindings:
 
     def _load(self, module: str) -> None:
         with self._loading:
-            # Another thread may have been here meanwhile; it must not be bound twice.
+            # Another thread may have loaded it in the meantime, and it must not be bound twice.
             if module in self._waiting:
                 self._bound = (*self._bound, _checked(self._waiting[module].load()))
                 # Replaced, not changed: another thread may be iterating over it.
@@ -72,10 +72,10 @@ class Bindings:
 
 
 def find_refusal(error: BaseException, bindings: Iterable[Binding]) -> CallerRefused | None:
-    """The upstream refusal that caused this error, however deep it sits in the chain of causes.
+    """The upstream refusal that caused this error, at any depth of the chain of causes, or None.
 
-    A group of errors (PEP 654: task groups raise them) comes from one if all of its errors do:
-    where something else failed too, answering with the refusal would hide it.
+    A group of errors (PEP 654: task groups raise them) counts only if a refusal caused each of its
+    errors. If something else failed too, answering with the refusal would hide that.
     """
     return _find_refusal(error, bindings, set())
 
@@ -102,7 +102,7 @@ def _find_refusal(
 
 
 def _installed() -> "dict[str, EntryPoint]":
-    # Imported here: it takes longer than the rest of core, and only this default needs it.
+    # Imported here: this takes longer than the rest of core, and only the default needs it.
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in entry_points(group=_GROUP)}

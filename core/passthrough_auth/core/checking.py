@@ -1,4 +1,4 @@
-"""What an option was given, or the words that say what to write instead."""
+"""Checks of option values. The error of a failed check explains what to write instead."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
@@ -7,21 +7,21 @@ from .errors import ConfigurationError
 
 
 def checked_flag(option: str, given: object) -> bool:
-    """True or False, and nothing that only passes for one."""
+    """The given True or False. Raises `ConfigurationError` for other truthy or falsy values."""
     if not isinstance(given, bool):
         raise ConfigurationError(f"{option} is True or False, not {given!r}")
     return given
 
 
 def checked_arguments(option: str, function: Callable[..., object], *names: str) -> None:
-    """Raise `ConfigurationError` for a function that can't be called with so many arguments."""
-    # Imported here: it takes longer than all of core, and is for functions of an app's own.
+    """Raise `ConfigurationError` if the function can't be called with these arguments."""
+    # Imported here: this takes longer than all of core, and only custom functions need it.
     import inspect
 
     try:
         inspect.signature(function).bind(*names)
     except ValueError:
-        return  # some functions written in C don't tell
+        return  # some functions written in C have no signature
     except TypeError as error:
         raise ConfigurationError(
             f"{option} is called as ({', '.join(names)}), which it doesn't take: {error}"
@@ -29,7 +29,7 @@ def checked_arguments(option: str, function: Callable[..., object], *names: str)
 
 
 def checked_collection(option: str, given: object, example: str) -> tuple[object, ...]:
-    """What a collection holds. Text and mappings can be iterated over, and are none."""
+    """The items of a collection. Text and mappings are iterable, but don't count as collections."""
     if isinstance(given, Mapping):
         shown = "a mapping"
     elif isinstance(given, str | bytes | int):
@@ -37,5 +37,5 @@ def checked_collection(option: str, given: object, example: str) -> tuple[object
     elif isinstance(given, Iterable):
         return tuple(cast("Iterable[object]", given))
     else:
-        shown = "one alone"  # its repr may be long, and have an address in it
+        shown = "one alone"  # its repr may be long and contain an address
     raise ConfigurationError(f"{option} takes a collection, not {shown}: write {example}")

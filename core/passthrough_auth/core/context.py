@@ -1,10 +1,10 @@
-"""The caller of the request being served, held for exactly that long.
+"""The caller of the current request, held for exactly as long as the request lives.
 
-One context variable holds one `Hold` object for each request. It is set for public and refused
-requests too: on some servers the context of a finished request leaks into the next one on the same
-connection, and only a variable that is always set anew is never stale. The hold is closed when its
-request ends, so that whatever still runs in a copy of the context finds no caller, rather than one
-who is gone.
+One context variable holds one `Hold` object for each request. It is also set for public and refused
+requests: on some servers the context of a finished request leaks into the next one on the same
+connection, and only a variable that every request sets anew is never stale. The hold is closed when
+its request ends. Code that still runs in a copy of the context then finds no caller, instead of a
+caller whose request is over.
 """
 
 import os
@@ -27,7 +27,7 @@ _current: ContextVar["Hold | None"] = ContextVar("passthrough_auth_hold", defaul
 def current_credentials() -> Credentials:
     """The credentials of the caller of the current request.
 
-    Raises `NoCaller`, whose `reason` says why there is none.
+    Raises `NoCaller`, whose `reason` explains why there is no caller.
     """
     hold = current_hold()
     if hold is None:
@@ -36,15 +36,15 @@ def current_credentials() -> Credentials:
 
 
 def current_hold() -> "Hold | None":
-    """The hold in force here, open or closed; None outside of any. For adapters and bindings."""
+    """The current hold, open or closed, or None if there is none. For adapters and bindings."""
     return _current.get()
 
 
 def forget_in_fork() -> None:
     """Leave every caller behind in the process that was forked.
 
-    The new process is a copy, in which no request ends and no snapshot is ever closed: a process
-    pool that one caller's request has started would do everybody's work as that caller.
+    The child process is a copy, in which no request ends and no snapshot is ever closed. Without
+    this, a process pool started by one caller's request would do everybody's work as that caller.
     """
     Hold.this_process = object()
     _current.set(None)
@@ -55,11 +55,11 @@ with suppress(AttributeError):  # Windows has no fork
 
 
 class Hold:
-    """What one request, or one piece of work, holds of its caller. Adapters make one per request.
+    """The caller of one request, or of one piece of work. Adapters make one for each request.
 
     It has the caller's credentials, or the reason why there are none. `active` makes it visible to
-    the code in a `with` block, as often as the request needs; `close` ends it for good everywhere,
-    in copies of the context as well.
+    the code in a `with` block, as often as the request needs. `close` ends it permanently and
+    everywhere, including in copies of the context.
     """
 
     __slots__ = ("_absence", "_credentials", "_process", "bindings")
@@ -79,7 +79,7 @@ class Hold:
         self.bindings = bindings
 
     def credentials(self) -> Credentials:
-        """The caller's credentials, or `NoCaller` with the reason."""
+        """The caller's credentials. Raises `NoCaller` with the reason if there are none."""
         credentials = self._credentials
         if credentials is None:
             raise NoCaller(self._absence)
@@ -88,11 +88,11 @@ class Hold:
         return credentials
 
     def credentials_for(self, origin: Origin) -> Credentials:  # noqa: ARG002 - a narrowed one asks
-        """The caller's credentials for a call to this origin. For destinations."""
+        """The caller's credentials for a call to this origin. `Destination` calls this."""
         return self.credentials()
 
     def credential_names(self) -> Iterable[str]:
-        """The lower-case names of what the caller has, if there is a caller."""
+        """The lower-case names of the caller's credentials; empty without a caller."""
         return (self._credentials or NOBODY).headers()
 
     def active(self) -> "_Active":
@@ -109,12 +109,12 @@ class Hold:
 
     def close(self) -> None:
         """End it: from now on, asking for the caller raises `NoCaller("ended")`."""
-        # In this order, so that another thread never reads the wrong reason.
+        # In this order, so that no other thread can read the wrong reason.
         self._absence = "ended"
         self._credentials = None
 
     def bound_credentials(self) -> Credentials:
-        """What bindings are given: the caller's credentials, or empty ones."""
+        """The credentials for bindings: the caller's, or empty ones."""
         try:
             return self.credentials()
         except NoCaller:
@@ -141,7 +141,7 @@ class _Nobody:
 
 @final
 class _Active:
-    """One stretch in which a hold is current. Made for one `with` each."""
+    """One period in which a hold is current. Each is for one `with` block."""
 
     __slots__ = ("_entered", "_hold", "_token")
 
@@ -195,18 +195,18 @@ def _enter(hold: Hold) -> ExitStack:
 
 @final
 class auth_metadata:
-    """Act as a caller in code outside requests, and in tests. For one `with` block each.
+    """Act as a caller outside requests, and in tests. Make a new one for each `with` block.
 
         with auth_metadata(("authorization", "Bearer ...")):
             ...
 
-    Nested, the inner one replaces the outer. The pairs are checked like those of a request, none
-    may be given under one name twice, and work that outlives the block finds no caller, as after a
-    request. `bindings` is what it is for a gate: None binds the clients that the application has
-    imported.
+    When blocks are nested, the inner one replaces the outer. The pairs are checked like the
+    credentials of a request, and each name may appear only once. Work that outlives the block finds
+    no caller, as after a request. `bindings` means the same as for `Gate`: None binds the clients
+    that the application has imported.
 
     Raises `ValueError` without pairs, `MalformedCredential` for a pair that may not travel, and
-    `RuntimeError` where one is entered again.
+    `RuntimeError` if it is entered a second time.
     """
 
     __slots__ = ("_active", "_entered", "_hold")
@@ -224,7 +224,7 @@ class auth_metadata:
         self._entered = False
 
     def __enter__(self) -> Credentials:
-        # Before it becomes current, where nothing would take it away again.
+        # Checked before it becomes current: nothing would undo that.
         if self._entered:
             raise RuntimeError("this auth_metadata was entered before: write one for each `with`")
         self._entered = True
@@ -245,14 +245,14 @@ class auth_metadata:
 
 @cache
 def default_bindings() -> Bindings:
-    """The bindings of code outside any gate."""
+    """The bindings for code outside any gate."""
     return Bindings()
 
 
 def _checked(pairs: Iterable[object]) -> Credentials | str:
-    """The credentials that these pairs are, or what is wrong with them, in words without values.
+    """The credentials made from these pairs, or a text about what is wrong, without the values.
 
-    Nothing is raised from here, where tracebacks with locals would show them.
+    This raises nothing itself, because a traceback with locals would show the values.
     """
     checked: dict[str, str] = {}
     for pair in pairs:
@@ -262,7 +262,7 @@ def _checked(pairs: Iterable[object]) -> Credentials | str:
             case _:
                 return "auth_metadata takes pairs of text: write ('authorization', 'Bearer ...')"
         if check_name(name) is not None:
-            # The name isn't shown: of a pair given the wrong way round, it is the secret.
+            # The name isn't shown: if the pair is the wrong way round, the name is the secret.
             return (
                 "a name given to auth_metadata can't be forwarded as a credential. Write "
                 "(name, value), as in ('authorization', 'Bearer ...')"

@@ -1,4 +1,4 @@
-"""What the caller sent, kept out of every text it could leak into."""
+"""The caller's credentials, kept out of every text that could leak them."""
 
 import os
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @cache
 def _salt(_process: int) -> bytes:
-    # One for each process id, so that a forked worker doesn't share its parent's.
+    # One for each process id, so that a forked worker doesn't share its parent's salt.
     return os.urandom(16)
 
 
 class _Secret:
-    """Immutable, and not to be pickled: what both classes below have in common."""
+    """The base of both classes below: immutable, and impossible to pickle."""
 
     __slots__ = ()
 
@@ -62,7 +62,7 @@ class Credential(_Secret):
     def fingerprint(self) -> str:
         """Sixteen hex digits that tell credentials apart in logs, within this process only.
 
-        Salted afresh for each process, so that a log is no dictionary to look tokens up in.
+        Each process has a new salt, so that nobody can look tokens up by comparing them with a log.
         """
         # Imported here: it loads OpenSSL, which no request needs.
         from hashlib import blake2s
@@ -84,12 +84,12 @@ class Credential(_Secret):
 
 @final
 class Credentials(_Secret):
-    """The credentials of one caller, in the order their extractors stand in; at most one a name.
+    """The credentials of one caller, in the order of their extractors; at most one for each name.
 
-    Iterating gives each `Credential`; `headers()` gives what a client takes. Empty credentials
-    are false: they stand for nobody, which is what a binding gets for a public request.
+    Iterating gives each `Credential`; `headers()` gives a dict for a client. Empty credentials are
+    false and stand for nobody. A binding gets them for a public request.
 
-    The pairs are taken as they are: the gate and `auth_metadata` check them.
+    The pairs are not checked here: the gate and `auth_metadata` check them.
     """
 
     __slots__ = ("_pairs",)
@@ -100,15 +100,15 @@ class Credentials(_Secret):
         _set_pairs(self, pairs)
 
     def headers(self) -> dict[str, str]:
-        """A new plain dict of header name to secret value."""
+        """A new plain dict from header name to secret value."""
         return dict(self._pairs)
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The (name, secret value) pairs, as gRPC metadata and `auth_metadata` take them."""
+        """The (name, secret value) pairs, in the form that gRPC and `auth_metadata` accept."""
         return self._pairs
 
     def get(self, name: str) -> Credential | None:
-        """The credential of that name, whatever the case it is asked in."""
+        """The credential with this name in any letter case, or None."""
         wanted = name.lower()
         for own, value in self._pairs:
             if own == wanted:
@@ -137,7 +137,7 @@ class Credentials(_Secret):
         return f"<Credentials {inside or 'of nobody'}>"
 
 
-# What assigns in spite of immutability, found once instead of by name for each request.
+# This assigns in spite of immutability. Looked up once here, instead of on each request.
 _set_pairs = cast("MemberDescriptorType", vars(Credentials)["_pairs"]).__set__
 
 NOBODY = Credentials()

@@ -1,7 +1,8 @@
-"""Telling a request that another site made a browser send (CSRF) from the app's own.
+"""Recognising requests that another site made a browser send (CSRF).
 
-Follows Fetch Metadata (Sec-Fetch-Site) and, for browsers without it, compares Origin with Host.
-A client that sends neither is no browser, and nothing can be attached to its requests by itself.
+Uses Fetch Metadata (Sec-Fetch-Site) and, for browsers without it, compares Origin with Host. A
+client that sends neither is not a browser, so nothing attaches credentials to its requests
+automatically.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def check_trusted_origins(origins: Iterable[str]) -> frozenset[Origin]:
-    """The origins that these texts name, or `ConfigurationError`."""
+    """The origins that these texts name. Raises `ConfigurationError` if one names none."""
     return frozenset(
         map(_checked, checked_collection("trusted_origins", origins, "{'https://a.example'}"))
     )
@@ -25,8 +26,9 @@ def check_trusted_origins(origins: Iterable[str]) -> frozenset[Origin]:
 def is_state_changing(request: Request) -> bool:
     """Whether another site could do harm by having this request sent with the user's cookies.
 
-    A WebSocket handshake always counts: its response can be read by the page that made it. WSGI
-    has no word for one, and servers let apps take over the connection of what looks like a GET.
+    A WebSocket handshake always counts, because the page that made it can read the response. WSGI
+    has no separate kind of request for it: it looks like a GET, and servers let apps take over the
+    connection.
     """
     return (
         request.method not in _SAFE_METHODS
@@ -36,7 +38,7 @@ def is_state_changing(request: Request) -> bool:
 
 
 def is_cross_site(request: Request, trusted_origins: frozenset[Origin]) -> bool:
-    """Whether the browser says, or can't rule out, that a page of another origin sent this."""
+    """Whether a page of another origin sent this, or may have, according to the browser."""
     origins = request.lines("origin")
     origin = origin_alone(origins[0]) if len(origins) == 1 else None
     if origin in trusted_origins:
@@ -50,7 +52,7 @@ def is_cross_site(request: Request, trusted_origins: frozenset[Origin]) -> bool:
 
 
 def is_preflight(request: Request) -> bool:
-    """Whether this is a CORS preflight: OPTIONS with both of the headers only a browser sets."""
+    """Whether this is a CORS preflight: OPTIONS with the two headers that only a browser sets."""
     return (
         request.method == "OPTIONS"
         and request.transport == "http"
@@ -60,7 +62,7 @@ def is_preflight(request: Request) -> bool:
 
 
 def _is_own(origin: Origin, hosts: Sequence[str]) -> bool:
-    # The scheme isn't compared: behind a proxy that ends TLS the app doesn't know its own.
+    # The scheme isn't compared: after a proxy that ends TLS, the app doesn't know its scheme.
     return len(hosts) == 1 and origin_alone(f"{origin.scheme}://{hosts[0]}") == origin
 
 

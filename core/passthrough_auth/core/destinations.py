@@ -1,7 +1,7 @@
-"""Where the caller's credentials may travel, and in which form. Nothing is named: nothing is sent.
+"""Where the caller's credentials may travel, and in which form. By default, nowhere.
 
-Every client asks one question on every hop, `headers_for(url)`, so that a redirect can't carry
-them to an origin that the app has not named.
+Every client checks every hop in the same way, so that a redirect can't carry credentials to an
+origin that the app has not named.
 """
 
 import re
@@ -26,22 +26,22 @@ OnMissing = Literal["raise", "anonymous"]
 Send = Iterable[str] | Mapping[str, str]
 
 _ON_MISSING = ("raise", "anonymous")
-# A request may be without a caller on purpose. Anything else is a mistake of the app's.
+# Reasons for which a request has no caller on purpose. Any other one is a mistake in the app.
 _ON_PURPOSE: frozenset[Absence] = frozenset({"public", "preflight"})
-# What clients and apps attach to mean someone, whether or not a destination is sent it.
+# Clients and apps identify someone by these, whether or not a destination is sent them.
 _ALWAYS_CONFINED = frozenset({"authorization", "cookie"})
 _WILDCARD = re.compile(r"(https?://)\*\.(.+)", re.ASCII | re.IGNORECASE | re.DOTALL)
-# Scheme and host, whatever they are.
+# Any scheme and host.
 _FULL_URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://[^/?#]", re.ASCII | re.IGNORECASE)
 _VALUE = "{value}"
-# What the values of these headers look like: one is a scheme, a space and what belongs to it.
+# Sample values of these headers. An Authorization value is a scheme, a space and credentials.
 _SAMPLES = {"authorization": ("x x", "x x="), "cookie": ("x=x",)}
 # RFC 6265 section 4.1.1: no white space, quote, comma, semicolon or backslash.
 _COOKIE_OCTETS = re.compile(r"[!#-+\--:<-\[\]-~]+")
 
 
 class _Line(NamedTuple):
-    """One credential on its way out: what it came as, and what it is sent as."""
+    """How one credential is sent: the name that it came under, and the header line to send."""
 
     inbound: str
     name: str
@@ -49,10 +49,10 @@ class _Line(NamedTuple):
     after: str = ""
 
     def render(self, value: str) -> str | None:
-        """The value to send for this one; None if it makes no valid header.
+        """The header value to send for this credential; None if it makes no valid header.
 
-        A caller must not add to what the line says beside the value: within a line, it has to be
-        what a cookie's value may be, which ends no parameter of any header.
+        A caller must not be able to change the text around the value. So within a line, the value
+        may have only the characters of a cookie value, which end no parameter of any header.
         """
         if self.before or self.after:
             if _COOKIE_OCTETS.fullmatch(value) is None:
@@ -64,7 +64,7 @@ class _Line(NamedTuple):
 
 @final
 class Destination:
-    """One origin, and what of the caller's it is sent.
+    """One origin, and the caller's credentials that it is sent.
 
         Destination("https://api.example.com", send=["authorization"])
         Destination(
@@ -73,18 +73,19 @@ class Destination:
         )
 
     Args:
-        origin: scheme, host and, if unusual, port. `https://*.example.com` stands for every host
+        origin: Scheme, host and, if unusual, port. `https://*.example.com` stands for every host
             below example.com, on that port, but not for example.com itself.
-        send: the credentials to send by the name they came under, or a mapping from that name to
-            the header line to send, where `{value}` is the credential. All of them by default; an
-            empty list names an origin that is called without any. Where several lines have one
-            name, the first whose credential is there is sent. Within a line, a credential with
-            white space, quotes, commas, semicolons or backslashes is malformed.
-        on_missing: where the caller has none of these, or a public path has no caller, "raise",
-            or send nothing ("anonymous"). Elsewhere a missing caller always raises.
-        plain_http: permits `http://` to another machine, readable by everyone on the way.
+        send: The names of the credentials to send, as they came in. Or a mapping from each name to
+            the header line to send, where `{value}` is the credential. By default, all credentials.
+            An empty list names an origin that is called without any. If several lines have the same
+            header name, the first one whose credential is available is sent. Within a line, a
+            credential with white space, quotes, commas, semicolons or backslashes is malformed.
+        on_missing: What to do if the caller has none of these credentials, or if a public path or a
+            preflight has no caller: "raise", or send nothing ("anonymous"). In any other situation
+            a missing caller raises.
+        plain_http: Permits `http://` to another machine. Everyone on the way can read it.
 
-    Raises `ConfigurationError` for anything that can't be right.
+    Raises `ConfigurationError` for an invalid option.
     """
 
     __slots__ = ("_lines", "on_missing", "origin", "wildcard")
@@ -111,10 +112,10 @@ class Destination:
         self.on_missing = on_missing
 
     def headers(self, origin: Origin) -> dict[str, str]:
-        """What the current caller's request to it carries, by lower-case header name.
+        """The credentials that the current caller's request carries, by lower-case header name.
 
-        `origin` is the one called, which a wildcard stands for. Raises what
-        `Destinations.headers_for` raises.
+        `origin` is the origin that is called; for a wildcard, it is one of the hosts below it.
+        Raises the same errors as `Destinations.headers_for`.
         """
         if self._lines == ():
             return {}
@@ -128,9 +129,9 @@ class Destination:
         return self._rendered(credentials, self._lines)
 
     def sendable(self, credentials: Credentials) -> Credentials:
-        """Those that it is sent, in whichever form; what is narrowed to it has no others.
+        """The credentials that are sent here, in any form. Work narrowed to it has no others.
 
-        Raises `CredentialMissing` as `headers` does.
+        Raises `CredentialMissing` in the same situations as `headers`.
         """
         if self._lines == ():
             return NOBODY
@@ -143,7 +144,7 @@ class Destination:
         return found
 
     def confined(self) -> frozenset[str]:
-        """The lower-case names under which it is sent credentials, or would take them from."""
+        """The lower-case names of the credentials that are sent here, as they came and as sent."""
         lines = self._lines or ()
         return frozenset(name for line in lines for name in (line.inbound, line.name))
 
@@ -176,7 +177,7 @@ class Destination:
         return headers
 
     def _check_missing(self) -> None:
-        """Raise, unless nothing is sent where none of what is to be sent is there."""
+        """Raise `CredentialMissing`, unless `on_missing` is "anonymous"."""
         if self.on_missing == "raise":
             wanted = " or ".join(repr(line.inbound) for line in self._lines or ()) or "credential"
             raise CredentialMissing(
@@ -194,10 +195,10 @@ class Destination:
 
 
 class Trail(NamedTuple):
-    """Where the hops of one call have been. A client keeps it between two hops; it has no secret.
+    """The path of one call so far. A client keeps it between two hops; it holds no secret.
 
-    `strayed` is true from the first hop that left the origin of the first one. Until then, `own`
-    has the names of headers that the app set itself, in place of the caller's.
+    `origin` is the origin of the first hop. `strayed` is true from the first hop that leaves it.
+    Until then, `own` has the names of headers that the app itself set instead of the caller's.
     """
 
     origin: Origin
@@ -207,10 +208,10 @@ class Trail(NamedTuple):
 
 @final
 class Hop:
-    """What one hop of a call carries: headers to take away, headers to add, the trail so far.
+    """The changes for one hop of a call: headers to remove, headers to add, and the trail so far.
 
-    The next hop wants `trail` as it is once this one was applied. Only `add` holds secrets. It
-    can't be pickled, and its repr shows none.
+    Pass `trail` to the next hop after this one was applied. Only `add` holds secrets. A hop can't
+    be pickled, and its repr shows no secrets.
     """
 
     __slots__ = ("add", "remove", "trail")
@@ -221,12 +222,12 @@ class Hop:
         self.trail = trail
 
     def apply(self, headers: MutableMapping[str, Any]) -> list[str]:
-        """Change the headers of this hop, whose mapping must not mind the case of names.
+        """Change the headers of this hop. Their mapping must ignore the case of names.
 
-        A header that the app set itself stays as it is while the call keeps to its origin. Nor
-        does the caller's take its place once the client has dropped it, as some do with Cookie on
-        a redirect: beside the rest of what the app set, it would be another identity. Returns the
-        names of those added: the caller's, which may have to be taken away after the hop.
+        A header that the app itself set stays unchanged while the call stays at its first origin.
+        If the client drops that header, as some do with Cookie on a redirect, the caller's does not
+        replace it: next to the app's other headers, it would be another identity. Returns the names
+        of the caller's headers that were added. They may have to be removed after the hop.
         """
         for name in self.remove:
             if name in headers:
@@ -247,7 +248,7 @@ class Hop:
 
 @final
 class Destinations:
-    """The origins that credentials may travel to, checked when it is made.
+    """The origins that credentials may travel to. They are checked on construction.
 
         destinations = Destinations(
             "https://api.example.com",
@@ -255,8 +256,9 @@ class Destinations:
             Destination("http://10.0.0.7:8080", plain_http=True),
         )
 
-    An origin is named exactly, or by the wildcard that ends closest to it. A string is a
-    `Destination` with the default options. Raises `ConfigurationError` for one that can't be right.
+    An exact origin takes precedence over wildcards, and the closest wildcard over others. A string
+    is a `Destination` with the default options. Raises `ConfigurationError` for an invalid
+    destination.
     """
 
     __slots__ = ("_confined", "_exact", "_wildcards")
@@ -276,11 +278,11 @@ class Destinations:
     def headers_for(self, url: str) -> dict[str, str]:
         """The headers that a request to this URL carries on behalf of the caller.
 
-        The one question that every client asks, on every hop. It may be asked by hand as well.
+        The clients apply the same rules on every hop. You can also call this yourself.
 
-        Raises `DestinationNotAllowed` for an origin that is not named, `NoCaller` where there is
-        no caller, `CredentialMissing` and `CredentialUnusable` where what the caller sent doesn't
-        make what is to be sent.
+        Raises `DestinationNotAllowed` for an origin that is not named, `NoCaller` if there is no
+        caller, `CredentialMissing` if the caller lacks the credentials to send, and
+        `CredentialUnusable` if a credential doesn't make a valid header line.
         """
         origin = origin_of(url)
         return self._named(origin, url).headers(cast("Origin", origin))
@@ -294,18 +296,20 @@ class Destinations:
         return self._find(origin) is not None
 
     def sendable(self, origin: Origin, credentials: Credentials) -> Credentials:
-        """What of these may travel to this origin. For snapshots that are narrowed to it.
+        """The credentials among these that may travel to this origin. For narrowed snapshots.
 
-        Raises `CredentialMissing` as `headers_for` does, and `DestinationNotAllowed`.
+        Raises `CredentialMissing` in the same situations as `headers_for`, and
+        `DestinationNotAllowed`.
         """
         return self._named(origin).sendable(credentials)
 
     def hop(self, url: str, trail: Trail | None = None) -> Hop:
-        """What the next hop of a call carries. For clients; `trail` is that of the hop before.
+        """The changes for the next hop of a call. For clients; `trail` is from the previous hop.
 
-        The first hop must go to a named origin, as in `headers_for`. One that a redirect leads to
-        another origin loses what the app set for the first, and carries the caller's credentials
-        if that origin is named, else none at all. Raises what `headers_for` raises.
+        The first hop must go to a named origin, as in `headers_for`. A redirect to another origin
+        loses the credentials that the app set for the first one. It carries the caller's
+        credentials if that origin is named, and none at all otherwise. Raises the same errors as
+        `headers_for`.
         """
         origin = origin_of(url)
         if trail is None:
@@ -322,15 +326,16 @@ class Destinations:
     def confined_headers(self) -> frozenset[str]:
         """The lower-case names of headers that may not reach an origin that is not named.
 
-        They are Authorization, Cookie, all that a destination is sent, and all the caller has.
+        They are Authorization, Cookie, every header of a destination, and every header of the
+        caller.
         """
         hold = current_hold()
         return self._confined if hold is None else self._confined.union(hold.credential_names())
 
     def refuse_plain_proxy(self, url: str, otherwise: str = "") -> None:
-        """Raise for a hop over plain http through a proxy, which would read what it carries.
+        """Raise `DestinationNotAllowed` for plain http through a proxy, which could read it.
 
-        For clients. `otherwise` is what else to write, where there may be no proxy.
+        For clients. `otherwise` is more advice for the text: what to write if no proxy is wanted.
         """
         origin = origin_of(url)
         if origin is not None and origin.scheme == "http":
@@ -378,9 +383,9 @@ class Destinations:
 
 
 def check_destinations(given: object) -> Destinations:
-    """What a client or a snapshot was given as its destinations, if that is what it is.
+    """The given destinations of a client or a snapshot, if they are `Destinations`.
 
-    Raises `ConfigurationError` for anything else, such as an origin that is not wrapped.
+    Raises `ConfigurationError` for anything else, such as a bare origin.
     """
     if not isinstance(given, Destinations):
         raise ConfigurationError(
@@ -390,7 +395,7 @@ def check_destinations(given: object) -> Destinations:
 
 
 def _how_to_write(url: str) -> str:
-    """What is wrong with a URL that has no origin. It may hold a secret, and is not shown."""
+    """What is wrong with a URL that has no origin. The URL may hold a secret, so it isn't shown."""
     if url and _FULL_URL.match(url) is None:
         return (
             "This is not a full URL, so nobody knows where it leads: it lacks scheme or host. "
@@ -416,7 +421,7 @@ def _how_to_name(origin: Origin) -> str:
 
 
 def _checked_origin(given: object) -> tuple[bool, Origin]:
-    """Whether it is a wildcard, and the origin, of a wildcard the one all its hosts are below."""
+    """Whether it is a wildcard, and its origin. A wildcard's hosts are all below its origin."""
     if not isinstance(given, str):
         raise ConfigurationError(
             f"a destination is an origin such as 'https://api.example.com', not a "
@@ -442,7 +447,7 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
 
 
 def _one_by_one(given: object) -> str:
-    """The line to write in place of a list of origins, or of something else."""
+    """The line to write instead of a list of origins, or of something else."""
     listed = cast("Collection[object]", given if isinstance(given, list | tuple | set) else ())
     # What is before an @ can be a password.
     origins = [repr(each) for each in listed if isinstance(each, str) and "@" not in each]
@@ -455,7 +460,7 @@ def _shown(given: str) -> str:
 
 
 def _has_subdomains(host: str) -> bool:
-    """Whether it is a name of two labels or more, and not an IPv4 address."""
+    """Whether it is a name of at least two labels, and not an IPv4 address."""
     return "." in host and not host.replace(".", "").isdigit()
 
 
@@ -511,7 +516,7 @@ def _checked_line(inbound: object, line: object) -> _Line:
 
 
 def _renders(line: _Line) -> bool:
-    """Whether some credential of that name makes a valid header in this line."""
+    """Whether a credential of that name can make a valid header in this line."""
     if "{" in line.before + line.after:
         return False
     samples = _SAMPLES.get(line.inbound, ("x", "x x", "x=x"))

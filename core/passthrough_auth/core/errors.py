@@ -1,4 +1,4 @@
-"""Everything this library raises on purpose. All of it is a `PassthroughAuthError`."""
+"""The exceptions that this library raises on purpose. Each is a `PassthroughAuthError`."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ Absence = Literal[
     "expired",
     "narrowed",
 ]
-"""Why there is no caller to be had: `NoCaller.reason`."""
+"""The reason why there is no caller: `NoCaller.reason`."""
 
 _ABSENCES: dict[Absence, str] = {
     "outside": (
@@ -49,15 +49,15 @@ _ABSENCES: dict[Absence, str] = {
 
 
 class PassthroughAuthError(Exception):
-    """The base of every exception of this library."""
+    """The base of all exceptions of this library."""
 
 
 class ConfigurationError(PassthroughAuthError, ValueError):
-    """A setting that can't be right. Raised at start-up; the text says what to write instead."""
+    """A setting is invalid. Raised at start-up; the text explains what to write instead."""
 
 
 class NoCaller(PassthroughAuthError, LookupError):
-    """There is no caller here. `reason` says why, in one word; the text says what to do."""
+    """There is no caller here. `reason` is one word; the text explains what to do."""
 
     reason: Absence
 
@@ -70,11 +70,11 @@ class NoCaller(PassthroughAuthError, LookupError):
 
 
 class MalformedCredential(PassthroughAuthError, ValueError):
-    """A credential is there but can't be used. The text never holds its value.
+    """A credential is present but can't be used. The text never holds its value.
 
-    An extractor of your own may raise it to say so: the request is then answered with
-    "Authentication credentials malformed" if nothing else on it is valid. `name` is the header
-    that the extractor would have yielded: no extractor after it may yield that one instead.
+    Your own extractor may raise it. The request is then answered with "Authentication credentials
+    malformed", unless it has another valid credential. `name` is the header that the extractor
+    would have returned: no later extractor may return that one instead.
     """
 
     name: str | None
@@ -85,17 +85,17 @@ class MalformedCredential(PassthroughAuthError, ValueError):
 
 
 class DestinationNotAllowed(PassthroughAuthError):
-    """The caller's credentials may not travel to this URL. The text names the line to write.
+    """The caller's credentials may not travel to this URL. The text shows the line to write.
 
-    Raised before anything leaves the machine. The text holds the origin at most, never the URL.
+    Raised before anything leaves the machine. The text shows at most the origin, never the URL.
     """
 
 
 class CallerRefused(PassthroughAuthError):
-    """An upstream service can't be called for this caller. The adapters answer with `status`.
+    """Upstream can't be called for this caller, or refused them. Adapters answer with `status`.
 
-    A subclass may say another status from 400 to 599, and another detail. Raises
-    `ConfigurationError` where it is defined for any other status, which would hide the refusal.
+    A subclass may set another `status` from 400 to 599, and another `detail`. Defining a subclass
+    with any other status raises `ConfigurationError`, because that status would hide the refusal.
     """
 
     status: int = 403
@@ -118,13 +118,13 @@ class CallerUnauthenticated(CallerRefused):
 
 
 class CallerDenied(CallerRefused):
-    """Upstream knows the caller and does not permit this. Answered with 403."""
+    """Upstream knows the caller but does not permit the action. Answered with 403."""
 
 
 class CredentialMissing(CallerRefused, LookupError):
-    """The caller has none of the credentials that a destination is to be sent. Answered with 401.
+    """The caller has none of the credentials that a destination is sent. Answered with 401.
 
-    The text names them. It is logged as well, because the app may have forgotten an extractor.
+    The text names them. It is also logged, because the app may lack an extractor for them.
     """
 
     status = 401
@@ -132,7 +132,7 @@ class CredentialMissing(CallerRefused, LookupError):
 
 
 class CredentialUnusable(CallerRefused, MalformedCredential):
-    """What the caller sent makes no valid header of the kind that a destination is to be sent.
+    """The caller's credential doesn't make the header that a destination is sent.
 
     Answered with 401. The text never holds the value.
     """

@@ -1,7 +1,7 @@
 """Which paths are public.
 
-Everything here errs towards "not public": a path that a router might read in more than one way
-matches no rule at all, so its request needs credentials.
+When in doubt, a path is not public: a path that a router might read in more than one way matches no
+rule, so its request needs credentials.
 """
 
 import re
@@ -13,36 +13,36 @@ from .errors import ConfigurationError
 
 PathRule = str | re.Pattern[str]
 
-# Characters and sequences that routers, proxies and filesystems read differently from each other,
-# or that tell of an undecodable (U+FFFD), twice-encoded (%) or truncated (?, #, ;) path.
+# Characters and sequences that routers, proxies and filesystems read in different ways, or that
+# indicate an undecodable (U+FFFD), twice-encoded (%) or truncated (?, #, ;) path.
 _AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\\%?#;\ufffd\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
 
 
-# What stands for a part of a path in the routes of one framework or another, and anchors.
+# The notations for a part of a path in the routes of different frameworks, and anchors.
 _PATTERN_LIKE = re.compile(
     r"\A\^|\$\Z|/:\w|\{\w+(?::[^}]*)?\}|<[^>]+>|\[[^\]]+\][+*?]|\([^)]*\|[^)]*\)|\.\+|\\[dw]"
 )
-# The beginning of a pattern that no path fits: a letter or digit, in whatever it is wrapped.
+# A pattern that begins with a letter or digit, perhaps within groups, fits no path.
 _WITHOUT_A_SLASH = re.compile(r"(?:\^|\\A|\(\?:|\(\?P<\w+>|\()*(?:\w|\\[dw])")
 
 
 def is_unambiguous(path: str) -> bool:
-    """Whether every router would read this path the same way."""
+    """Whether every router would read this path in the same way."""
     return path.startswith("/") and _AMBIGUOUS.search(path) is None
 
 
 @final
 class PathRules:
-    """A set of public paths, checked when it is made.
+    """A set of public paths. The rules are checked on construction.
 
-    - `"/health"` is that path exactly: not `/health/`, not `/HEALTH`.
-    - `"/public/*"` is every path that begins with `/public/`.
-    - a compiled pattern is matched against the whole path (`fullmatch`).
+    - `"/health"` matches exactly that path: not `/health/`, not `/HEALTH`.
+    - `"/public/*"` matches every path that begins with `/public/`.
+    - A compiled pattern must match the whole path (`fullmatch`).
 
-    Looking up a path costs the same for one string rule as for ten thousand. Patterns are tried
-    one after the other.
+    A lookup costs the same for one string rule as for ten thousand. Patterns are tried one after
+    the other.
 
-    Raises `ConfigurationError` for a rule that can't be right.
+    Raises `ConfigurationError` for an invalid rule.
     """
 
     __slots__ = ("_deepest", "_exact", "_patterns", "_subtrees")
@@ -58,10 +58,10 @@ class PathRules:
         self._patterns = tuple(rule for rule in checked if isinstance(rule, re.Pattern))
 
     def match(self, path: str | None) -> bool:
-        """Whether the path is public. None, a path that can't be decoded, never is."""
+        """Whether the path is public. None stands for an undecodable path, which never is."""
         if path is None:
             return False
-        # An exact rule was checked for ambiguity when it was made, so an equal path has none.
+        # Exact rules were checked for ambiguity on construction, so an equal path is unambiguous.
         if path in self._exact:
             return True
         if not self._subtrees and not self._patterns:
@@ -90,7 +90,7 @@ class PathRules:
 
 
 def _example(given: object) -> str:
-    """What to write for a rule alone, or for anything else."""
+    """An example of what to write instead of a single rule, or of anything else."""
     return f"{{{given!r}}}" if isinstance(given, str | re.Pattern) else "{'/health'}"
 
 

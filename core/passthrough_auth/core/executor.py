@@ -1,4 +1,4 @@
-"""A thread pool whose work has the caller who submitted it."""
+"""A thread pool whose work acts as the caller who submitted it."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,17 +22,17 @@ class CallerThreadPoolExecutor(ThreadPoolExecutor):
         await loop.run_in_executor(pool, work, argument)
         loop.set_default_executor(pool)
 
-    Each piece of work is given a snapshot of its own when it is submitted, by `submit` or `map`.
-    That ends when the work is done, or was cancelled, or `expires_in` seconds after it was
-    submitted; None sets no such limit. `destinations` narrows it, as in `snapshot`.
+    Each piece of work gets its own snapshot when you submit it with `submit` or `map`. The snapshot
+    ends when the work is done or cancelled, or `expires_in` seconds after it was submitted; None
+    sets no such limit. `destinations` narrows it, as in `snapshot`.
 
-    Work is done when it returns: a coroutine or a generator in place of a result is a `TypeError`.
+    Work is done when it returns, so a coroutine or a generator as a result raises `TypeError`.
 
-    What is submitted where there is no caller runs all the same. If it asks for one, it finds
-    `NoCaller` with the reason that held where it was submitted.
+    Work that is submitted without a caller still runs. If it asks for the caller, it gets
+    `NoCaller` with the reason that applied when it was submitted.
 
-    The other arguments are those of `ThreadPoolExecutor`. Raises `ConfigurationError` for limits
-    that can't be right.
+    The other arguments are those of `ThreadPoolExecutor`. Raises `ConfigurationError` for invalid
+    limits.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class CallerThreadPoolExecutor(ThreadPoolExecutor):
         super().__init__(max_workers, thread_name_prefix, initializer, initargs)
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Run `fn` in a thread of the pool, as the caller here. Raises what its base raises."""
+        """Run `fn` in a thread of the pool as the current caller. Raises what the base raises."""
         hold = hold_for_work(self._expires_in, self._destinations)
         future = super().submit(_work_as, hold, fn, *args, **kwargs)
-        # Work that is cancelled never runs, and must not keep its caller either.
+        # Cancelled work never runs, and must not keep its caller.
         future.add_done_callback(lambda _: hold.close())
         return future
 
 
 def _work_as(hold: Hold, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    # Set for work without a caller too: a thread may have been started in a copy of somebody's
-    # context, and earlier work may have left something behind in it.
+    # Also set for work without a caller: the thread may have started in a copy of somebody's
+    # context, and earlier work may have left something in it.
     try:
         with hold.active():
             return done(work(*args, **kwargs))
     finally:
-        hold.close()  # before the result is there to be seen
+        hold.close()  # before anybody can see the result

@@ -1,7 +1,7 @@
-"""Taking credentials off a request, and what counts as one.
+"""Reading credentials from a request, and what counts as one.
 
 An extractor proposes a header to forward; `check_name` and `check_value` decide whether it may
-travel. They judge by the name it will travel under, so an app's own extractor is held to the same
+travel. They check the name that it will travel under, so a custom extractor must follow the same
 grammar as the built-in ones.
 """
 
@@ -16,7 +16,7 @@ from .errors import ConfigurationError, MalformedCredential
 from .request import Request, cookie_pairs, cookie_text
 
 HeaderExtractor = Callable[[Request], tuple[str, str] | None]
-"""Reads a request and yields the (name, value) of a header to forward, or None."""
+"""Reads a request and returns the (name, value) of a header to forward, or None."""
 
 _Extractor = TypeVar("_Extractor", bound=HeaderExtractor)
 _MARK = "__passthrough_auth_ambient__"
@@ -26,7 +26,7 @@ MAX_VALUE_BYTES = 8190
 
 
 def _alphabet(allowed: bytes) -> bytes:
-    """A table for `bytes.translate` that leaves these characters as they are, and no others."""
+    """A table for `bytes.translate` that keeps these characters and changes all others."""
     return bytes(code if code in allowed else code ^ 0x80 for code in range(256))
 
 
@@ -34,15 +34,15 @@ _VISIBLE_CHARACTERS = bytes(range(0x21, 0x7F))
 _VISIBLE_AND_SPACE = _alphabet(b" " + _VISIBLE_CHARACTERS)
 _VISIBLE_BUT_COMMA = _alphabet(_VISIBLE_CHARACTERS.replace(b",", b""))
 _TOKEN = _alphabet(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-# Several WSGI servers join the lines of a Cookie header with a comma, like those of any other.
+# Several WSGI servers join the lines of a Cookie header with a comma, as for other headers.
 _JOINED_COOKIE = re.compile(r",[ \t]*[^=; \t,]+=")
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
 _AUTH_PARAM = rf"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*(?:[!#-+\--~]+|{_QUOTED})"
 _AUTH_PARAMS = re.compile(rf"{_AUTH_PARAM}(?:[ \t]*,[ \t]*{_AUTH_PARAM})*")
 _COOKIE_PAIR = re.compile(r"(?:\A|;)[ \t]*[^=; \t][^=;]*=")
 
-# Hop-by-hop (RFC 9110 section 7.6.1), framing and routing fields: forwarding one of these would
-# let a caller steer the connection to upstream instead of naming themselves.
+# Hop-by-hop (RFC 9110 section 7.6.1), framing and routing fields. Forwarding one of these would let
+# a caller control the connection to upstream, instead of identifying the caller.
 _NOT_FORWARDABLE = frozenset(
     {
         "connection",
@@ -73,9 +73,9 @@ _NOT_FORWARDABLE = frozenset(
     }
 )
 
-# Headers that an authenticating proxy sets from its own session cookie, or from the certificate of
-# a TLS client, by how their names begin. A browser attaches both by itself, so such a header proves
-# no more than a cookie does.
+# Prefixes of headers that an authenticating proxy sets from its own session cookie, or from the
+# certificate of a TLS client. A browser attaches both automatically, so such a header proves no
+# more than a cookie does.
 _FROM_A_PROXY = (
     "cf-access-",
     "cf-client-cert-",
@@ -108,19 +108,19 @@ _FROM_A_PROXY = (
     "x-webauth-",
 )
 
-# Schemes a browser answers by itself once its user has logged in to the origin (RFC 7617,
+# Schemes that a browser answers automatically once its user has logged in to the origin (RFC 7617,
 # RFC 7616, RFC 4559).
 _AMBIENT_SCHEMES = ("basic ", "digest ", "negotiate ", "ntlm ")
 _LONGEST_AMBIENT_SCHEME = max(map(len, _AMBIENT_SCHEMES))
 
 
 def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
-    """Say of your own extractor whether what it reads is ambient: attached by a browser by itself.
+    """Declare whether your extractor reads ambient credentials: attached by browsers automatically.
 
-    Cookies are ambient, and so is a header that a proxy derives from one, or from a client's
-    certificate. An undecorated extractor counts as ambient, so that forgetting this refuses a
-    cross-site request instead of letting it act as the user. Raises `ConfigurationError` for one
-    of this library's own, which every app in the process shares.
+    Cookies are ambient. So is a header that a proxy derives from a cookie, or from a client's
+    certificate. An undecorated extractor counts as ambient: if you forget the decorator, a
+    cross-site request is refused instead of acting as the user. Raises `ConfigurationError` for a
+    built-in extractor, because all apps in the process share it.
     """
     checked_flag("ambient", ambient)
 
@@ -147,17 +147,17 @@ def _marked(extractor: _Extractor, *, ambient: bool) -> _Extractor:
 
 
 def is_ambient(extractor: HeaderExtractor) -> bool:
-    """Whether what this extractor yields may have been attached by a browser on its own."""
+    """Whether a browser may have attached this extractor's credential automatically."""
     function = getattr(extractor, "__func__", extractor)  # a bound method has its function's mark
     marked, ambient = getattr(function, _MARK, (None, True))
     return ambient or marked is not function
 
 
 def is_ambient_scheme(name: str, value: str) -> bool:
-    """Whether this is an Authorization value whose scheme browsers answer by themselves."""
+    """Whether this is an Authorization value whose scheme browsers answer automatically."""
     if name != "authorization":
         return False
-    start = value[:_LONGEST_AMBIENT_SCHEME]  # what follows is long
+    start = value[:_LONGEST_AMBIENT_SCHEME]  # cut first, because the rest is long
     return start.lower().startswith(_AMBIENT_SCHEMES)
 
 
@@ -165,7 +165,7 @@ _BUILT_IN: WeakSet[HeaderExtractor] = WeakSet()
 
 
 def _built_in(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
-    """`header_extractor`, for those below: what they yield needs no check but that of its value."""
+    """`header_extractor` for built-in ones: only the value of their result needs a check."""
 
     def mark(extractor: _Extractor) -> _Extractor:
         _BUILT_IN.add(extractor)
@@ -175,33 +175,33 @@ def _built_in(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
 
 
 def is_built_in(extractor: HeaderExtractor) -> bool:
-    """Whether it yields nothing but None and pairs of text with a name that may be forwarded.
+    """Whether it is a built-in extractor: it returns only None, or text with a forwardable name.
 
-    Only these very functions do: one that wraps them is an app's own.
+    Only these exact functions are built in. A function that wraps one is a custom extractor.
     """
     return isinstance(extractor, FunctionType) and extractor in _BUILT_IN
 
 
 @_built_in(ambient=False)
 def extract_authorization_header(request: Request) -> tuple[str, str] | None:
-    """The Authorization header (RFC 9110 section 11.6.2), all its lines joined with a comma."""
+    """The Authorization header (RFC 9110 section 11.6.2), its lines joined with a comma."""
     lines = request.lines("authorization")
     return ("authorization", ",".join(lines)) if lines else None
 
 
 @_built_in(ambient=True)
 def extract_cookie_header(request: Request) -> tuple[str, str] | None:
-    """The whole Cookie header. `extract_cookies` forwards named cookies only."""
+    """The whole Cookie header. `extract_cookies` forwards only named cookies."""
     text = "; ".join(request.lines("cookie"))
     return ("cookie", text) if text else None
 
 
 def extract_cookies(*names: str) -> HeaderExtractor:
-    """Make an extractor that forwards the named cookies, and no others.
+    """Make an extractor that forwards only the named cookies.
 
-    A cookie sent twice with two values is malformed: one of them may have been planted from a
-    sibling domain, and nothing tells which. Raises `ConfigurationError` for a name that no cookie
-    can have.
+    A cookie that was sent twice with two values is malformed: one of them may have been planted
+    from a sibling domain, and nothing shows which. Raises `ConfigurationError` without a name, and
+    for a name that no cookie can have.
     """
     if not names:
         raise ConfigurationError("extract_cookies needs a name: extract_cookies('session')")
@@ -237,16 +237,16 @@ def extract_custom_header(
 ) -> HeaderExtractor:
     """Make an extractor that forwards one header under its own name.
 
-    One that was sent twice is malformed. Many servers join its lines with a comma before the app
-    sees them, so a value with a comma is malformed as well; `commas` says that this header's own
-    values hold some.
+    A header that was sent twice is malformed. Many servers join its lines with a comma before the
+    app sees them, so a value with a comma is also malformed. Set `commas` if this header's own
+    values contain commas.
 
-    `ambient` says whether a browser can be made to send it by another site. By default that is
-    so only for headers known to be set by a proxy from its session cookie or the client's
-    certificate, such as `x-forwarded-access-token`.
+    `ambient` means that another site can make a browser send the header. By default, that applies
+    only to cookies, and to headers that a proxy is known to set from its session cookie or the
+    client's certificate, such as `x-forwarded-access-token`.
 
-    Raises `ConfigurationError` for a name that is no header name or that may not be forwarded, and
-    for an option that has no meaning for that header.
+    Raises `ConfigurationError` for an invalid header name, for a name that may not be forwarded,
+    and for an option that has no meaning for that header.
     """
     if not isinstance(header_name, str):
         raise ConfigurationError(
@@ -294,7 +294,7 @@ DEFAULT_EXTRACTORS: tuple[HeaderExtractor, ...] = (
 
 
 def check_extractor(extractor: object) -> HeaderExtractor:
-    """Return the extractor, or raise `ConfigurationError` saying what is wrong with it."""
+    """Return the extractor, or raise `ConfigurationError` that explains what is wrong with it."""
     if isinstance(extractor, str):
         own = {"authorization": "extract_authorization_header", "cookie": "extract_cookie_header"}
         instead = own.get(extractor.lower(), f"extract_custom_header({extractor!r})")
@@ -317,8 +317,8 @@ def check_extractor(extractor: object) -> HeaderExtractor:
 
 
 def is_async(function: object) -> bool:
-    """Whether calling it gives something to be awaited or iterated asynchronously."""
-    # Imported here: it takes longer than all of core, and is for functions of an app's own.
+    """Whether calling it returns something to await or to iterate over asynchronously."""
+    # Imported here: this takes longer than all of core, and only custom functions need it.
     import inspect
 
     call = getattr(function, "__call__", None)  # noqa: B004 - an async __call__ is async too
@@ -329,13 +329,13 @@ def is_async(function: object) -> bool:
 
 
 def describe(extractor: object) -> str:
-    """The extractor's name, for messages. Never its repr, which may hold what it closes over."""
+    """The extractor's name, for messages. Not its repr, which may show secrets that it holds."""
     name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
     return f"{getattr(extractor, '__module__', '?')}.{name}"
 
 
 def check_name(name: object) -> str | None:
-    """What is wrong with a lower-case header name to forward under; None if nothing is."""
+    """What is wrong with a lower-case header name for forwarding; None if nothing is wrong."""
     if name in ("authorization", "cookie"):
         return None
     if not isinstance(name, str) or not is_token(name):
@@ -349,8 +349,8 @@ def check_value(name: str, value: str, comma_schemes: frozenset[str] = frozenset
     """The value to forward under that name, trimmed; None if it is malformed.
 
     `comma_schemes` are the lower-case Authorization schemes whose credentials are lists of
-    parameters (RFC 9110 section 11.4). Of two joined with a comma, the second begins with a scheme,
-    which is no parameter.
+    parameters (RFC 9110 section 11.4). If two credentials were joined with a comma, the second
+    begins with a scheme, which is not a parameter.
     """
     value = value.strip(" \t")
     if name == "cookie":
@@ -365,8 +365,8 @@ def check_value(name: str, value: str, comma_schemes: frozenset[str] = frozenset
 
 
 def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
-    # Without a comma this can only be one credential: lines joined by a server, or by
-    # extract_authorization_header, have one between them.
+    # Without a comma this is one credential: a server, or extract_authorization_header, puts a
+    # comma between the lines that it joins.
     scheme, _, rest = value.partition(" ")
     if not _consists_of(scheme, _TOKEN):
         return False
@@ -377,14 +377,14 @@ def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
 
 
 def is_token(text: str) -> bool:
-    """Whether this is a token, as names of headers, cookies and schemes are (RFC 9110 5.6.2)."""
+    """Whether this is a token (RFC 9110 5.6.2), like the names of headers, cookies and schemes."""
     return _consists_of(text, _TOKEN)
 
 
 def _consists_of(text: str, alphabet: bytes) -> bool:
-    """Whether the text is not empty and holds characters of that alphabet only.
+    """Whether the text is not empty and has only characters of that alphabet.
 
-    A token is as long as all else of a request: `translate` looks at it once, in C.
+    A token can be as long as the rest of a request, so `translate` checks it in one pass, in C.
     """
     if not text or not text.isascii():
         return False

@@ -1,12 +1,12 @@
-"""Telling which extra to install where an adapter's framework or client is absent."""
+"""Naming the extra to install if an adapter's framework or client is not installed."""
 
 from types import TracebackType
 
 
 class requires_extra:
-    """Wrap the imports of an adapter: if `module` is absent, name the extra that brings it.
+    """Wrap the imports of an adapter. If `module` is not installed, name the extra that has it.
 
-    Raises `ModuleNotFoundError` with that text. Any other failed import passes unchanged.
+    Raises `ModuleNotFoundError` with that text. Any other import error passes unchanged.
     """
 
     def __init__(self, extra: str, *, module: str | None = None) -> None:

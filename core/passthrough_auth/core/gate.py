@@ -1,4 +1,4 @@
-"""The one place where it is decided whether a request may pass, and as whom."""
+"""The one place that decides whether a request may pass, and as whom."""
 
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 def logger() -> "Logger":
-    """Where the gate says what is wrong with the app's own functions."""
-    # Imported here: it takes as long as much of core, which logs nothing while all is well.
+    """The logger for problems in the app's own functions."""
+    # Imported here: this takes as long as much of core, and core logs only when there is a problem.
     import logging
 
     return logging.getLogger("passthrough_auth")
@@ -53,7 +53,7 @@ class Public(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The request is answered with this refusal, and its handler does not run."""
+    """The request gets this refusal as its answer, and its handler does not run."""
 
     refusal: Refusal
 
@@ -61,11 +61,11 @@ class Refused(NamedTuple):
 Decision = Admitted | Public | Refused
 
 OnRefusal = Callable[[Request, Refusal], Refusal]
-"""Replaces a refusal: headers, body, and the status within 300 to 599, but not by 304."""
+"""Replaces a refusal: headers, body, and the status, from 300 to 599 except 304."""
 
 
 class PolicyOptions(TypedDict, total=False):
-    """What ASGI adapters take by keyword only; the two others of `GateOptions` by place too."""
+    """Options that ASGI adapters take by keyword only. `GateOptions` adds two positional ones."""
 
     trusted_origins: Iterable[str]
     allow_preflight: bool
@@ -77,7 +77,7 @@ class PolicyOptions(TypedDict, total=False):
 
 
 class GateOptions(PolicyOptions, total=False):
-    """The options that every adapter takes and hands to `Gate`, which documents them."""
+    """The options that every adapter takes and passes to `Gate`, which documents them."""
 
     header_extractors: Iterable[HeaderExtractor] | None
     excluded_paths: Iterable[PathRule] | None
@@ -85,26 +85,27 @@ class GateOptions(PolicyOptions, total=False):
 
 @final
 class Gate:
-    """Decides about requests. Checked when it is made, and the same for every request after that.
+    """Decides about requests. The options are checked on construction and don't change later.
 
     Args:
-        header_extractors: what to take off a request; by default the Authorization and the Cookie
-            header. Of two that yield the same name, the first wins, also if it is malformed.
-        excluded_paths: the public paths, as `PathRules` takes them.
-        trusted_origins: other origins whose pages may act as a user whose browser attached the
-            credentials by itself, such as `https://admin.example.com`.
-        allow_preflight: let CORS preflights through without credentials, to the framework's own
-            answer. For those where this runs before the CORS layer whatever the order (Flask); the
-            adapters of others refuse it.
-        comma_schemes: Authorization schemes whose credentials hold commas and are wanted all the
-            same, such as `Digest`.
-        realm: sent in WWW-Authenticate (RFC 9110 section 11.5).
-        resource_metadata: an absolute URL, sent in WWW-Authenticate (RFC 9728 section 5.1).
-        on_refusal: replaces a refusal, as `OnRefusal` says.
-        bindings: what to enter around each request; None binds each supported client that the
-            application has imported.
+        header_extractors: What to read from a request. By default, the Authorization and the Cookie
+            header. If two extractors return the same name, the first one wins, even if its value is
+            malformed.
+        excluded_paths: The public paths, as `PathRules` accepts them.
+        trusted_origins: Other origins whose pages may act as a user whose browser attached the
+            credentials automatically, such as `https://admin.example.com`.
+        allow_preflight: Let CORS preflights pass without credentials, to the framework's own
+            answer. Only for frameworks where the gate always runs before the CORS layer (Flask).
+            The adapters of other frameworks refuse this option.
+        comma_schemes: Authorization schemes to accept although their credentials contain commas,
+            such as `Digest`.
+        realm: Sent in WWW-Authenticate (RFC 9110 section 11.5).
+        resource_metadata: An absolute URL, sent in WWW-Authenticate (RFC 9728 section 5.1).
+        on_refusal: Replaces a refusal, as `OnRefusal` describes.
+        bindings: The bindings to enter around each request. None binds each supported client that
+            the application has imported.
 
-    Raises `ConfigurationError` for anything that can't be right.
+    Raises `ConfigurationError` for an invalid option.
     """
 
     __slots__ = (
@@ -152,7 +153,7 @@ class Gate:
         self._warned: set[str] = set()
 
     def decide(self, request: Request) -> Decision:
-        """Decide about one request. Pure: no I/O, and nothing a client sends makes it raise."""
+        """Decide about one request. This does no I/O, and no request can make it raise."""
         if self._paths.match(request.path):
             return _PUBLIC
         if self._allow_preflight and crosssite.is_preflight(request):
@@ -167,7 +168,7 @@ class Gate:
         return decision
 
     def hold(self, decision: Decision) -> Hold:
-        """The hold that goes with a decision: whom the request is served on behalf of."""
+        """The hold for a decision: the caller of the request, or the reason why there is none."""
         bindings = self._bindings.current()
         if isinstance(decision, Admitted):
             return Hold(decision.credentials, "undecided", bindings)
@@ -175,9 +176,9 @@ class Gate:
         return Hold(None, absence, bindings)
 
     def refusal_for(self, request: Request, error: BaseException) -> Refusal | None:
-        """The answer to give for an error that a handler raised, if an upstream refusal caused it.
+        """The answer for an error that a handler raised, or None if no upstream refusal caused it.
 
-        401 where upstream did not accept the caller's credentials, 403 where it denied them.
+        401 if upstream did not accept the caller's credentials, 403 if it denied the action.
         """
         refused = find_refusal(error, self._bindings.current())
         if refused is None:
@@ -201,7 +202,7 @@ class Gate:
                 malformed.add(error.name)
                 continue
             except BaseException:
-                # An interrupt. A traceback with locals would show what was found so far.
+                # An interrupt. A traceback with locals would show the credentials found so far.
                 found.clear()
                 pair, value, checked = None, "", None
                 raise
@@ -215,7 +216,7 @@ class Gate:
                 found[name] = checked
                 only_ambient = only_ambient and (ambient or is_ambient_scheme(name, checked))
             elif name == "authorization":
-                # The client meant this one. Falling back to a cookie would act as someone else.
+                # The client meant this one. A cookie instead would act as someone else.
                 return self._malformed
             else:
                 malformed.add(name)
@@ -234,7 +235,7 @@ class Gate:
         return extractor if is_built_in(extractor) else partial(self._extract, extractor)
 
     def _extract(self, extractor: HeaderExtractor, request: Request) -> tuple[str, str] | None:
-        """What an app's own extractor yields, if that is a pair that may be forwarded."""
+        """The result of a custom extractor, if it is a pair that may be forwarded."""
         try:
             pair = extractor(request)
         except MalformedCredential:
@@ -255,12 +256,12 @@ class Gate:
         return None
 
     def _warn(self, extractor: HeaderExtractor, problem: str) -> None:
-        """Log once what is wrong with an extractor, without anything it read or raised."""
+        """Log once what is wrong with an extractor, without anything that it read or raised."""
         named = f"The extractor {describe(extractor)} {problem}"
         self._warn_once(f"{named}: it counts as having found nothing")
 
     def _warn_once(self, warning: str) -> None:
-        """Log what the app can do something about. Holds nothing that a client sent."""
+        """Log something that the app's author can fix. Holds nothing that a client sent."""
         if warning not in self._warned:
             self._warned.add(warning)
             logger().warning("%s", warning)
@@ -269,13 +270,13 @@ class Gate:
         return Refused(Refusal.json(401, detail, self._challenge))
 
     def _customised(self, request: Request, refusal: Refusal) -> Refusal:
-        """The app's own version of a refusal, or the original where that one can't be sent."""
+        """The app's own version of a refusal, or the original if that version can't be sent."""
         if self._on_refusal is None:
             return refusal
         try:
             custom = sendable(self._on_refusal(request, refusal))
         except Exception as error:  # noqa: BLE001 - a fault in it must not let the request pass
-            # Without the traceback, which may quote the request.
+            # Logged without the traceback, which may quote the request.
             logger().error("on_refusal raised %s: %s", type(error).__name__, _SENT_INSTEAD)
             return refusal
         if custom is None:
@@ -305,7 +306,7 @@ _CROSS_SITE_REFUSED = (
 
 
 def _problem_with(given: object) -> str:
-    """What is wrong with what an extractor yielded, in words that hold none of it."""
+    """What is wrong with the result of an extractor, without quoting any of it."""
     if isinstance(given, Coroutine):
         given.close()
         return "returned a coroutine; extractors are plain functions"

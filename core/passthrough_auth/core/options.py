@@ -1,4 +1,4 @@
-"""Options as frameworks keep them in settings: by name, functions also as dotted paths."""
+"""Options from a framework's settings: by name, with functions also as dotted paths."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -15,10 +15,10 @@ _EXAMPLES = {
 
 
 def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
-    """The options in a settings mapping, dotted paths imported.
+    """The options in a settings mapping, with dotted paths imported.
 
-    `source` names the settings in messages, such as `settings.PASSTHROUGH_AUTH`. Raises
-    `ConfigurationError` for an unknown option or a path that leads nowhere.
+    `source` is the name of the settings in messages, such as `settings.PASSTHROUGH_AUTH`. Raises
+    `ConfigurationError` for an unknown option, or a dotted path that can't be imported.
     """
     if not isinstance(settings, Mapping):
         raise ConfigurationError(f"{source} is a dict of options, not {type(settings).__name__}")
@@ -35,16 +35,16 @@ def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
 
 
 def check_option_names(options: Mapping[str, object], *, source: str) -> None:
-    """Raise `ConfigurationError` for an option that there is not, naming the one that was meant."""
+    """Raise `ConfigurationError` for an unknown option, and suggest a similar one."""
     for name in options:
         if name not in OPTION_NAMES:
             raise ConfigurationError(f"{source} has no option {name!r}{_suggestion(name)}")
 
 
 def refuse_preflight_option(options: Mapping[str, object], instead: str) -> None:
-    """For frameworks whose CORS layer can stand in front: it answers preflights, so none pass.
+    """Refuse `allow_preflight` where a CORS layer can run first and answer preflights itself.
 
-    A preflight has no credentials, anybody can send one, and many handlers run for OPTIONS too.
+    A preflight has no credentials, anybody can send one, and many handlers also run for OPTIONS.
     """
     if options.get("allow_preflight"):
         raise ConfigurationError(

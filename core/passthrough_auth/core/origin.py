@@ -1,9 +1,9 @@
-r"""Origins (RFC 6454): scheme, host and port, read off a URL so that no two readers can differ.
+r"""Origins (RFC 6454): scheme, host and port of a URL, read so that no two readers can differ.
 
-What was seen of clients that read one URL differently: httpx and yarl end the authority of
+Clients were observed to read the same URL in different ways. httpx and yarl end the authority of
 `https://good.example\@evil.example/` at different places than requests does, yarl drops tabs, only
 requests decodes `%2e` in a host, and the international forms of a name depend on the edition of
-IDNA. None of that is read here: a URL that isn't plain has no origin.
+IDNA. This module accepts none of that: a URL that isn't plain has no origin.
 """
 
 import re
@@ -20,17 +20,17 @@ _URL = re.compile(
     r"(?=[/?#]|\Z)",
     re.ASCII | re.IGNORECASE,
 )
-# Underscores are no part of host names, and are all over container networks.
+# Underscores are not allowed in host names, but are common in container networks.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
-# What ends in a number is an IPv4 address to some resolvers, such as 127.1 and 0x7f000001.
+# Some resolvers read a host that ends in a number as an IPv4 address: 127.1, 0x7f000001.
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _LONGEST_NAME = 253
 _HIGHEST_PORT = 65535
 
 
 class Origin(NamedTuple):
-    """Scheme, host and port, all in their one spelling: lower case, and the port always there."""
+    """Scheme, host and port in normal form: lower case, and always with the port."""
 
     scheme: str
     host: str
@@ -38,7 +38,7 @@ class Origin(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether what is sent there stays on this machine."""
+        """Whether a request to it stays on this machine."""
         host = self.host
         if host in ("localhost", "[::1]"):
             return True
@@ -53,8 +53,8 @@ class Origin(NamedTuple):
 def origin_of(url: str) -> Origin | None:
     """The origin that every client connects to for this URL; None if that isn't certain.
 
-    None for a URL with a user name, other schemes, other than ASCII in the host, a host that ends
-    in a dot, an address in an unusual notation, an empty port or one above 65535.
+    None for a URL with a user name, another scheme, non-ASCII characters in the host, a host that
+    ends in a dot, an address in an unusual notation, or a port that is empty or above 65535.
     """
     found = _URL.match(url)
     if found is None:
@@ -69,7 +69,7 @@ def origin_of(url: str) -> Origin | None:
 
 
 def origin_alone(text: str) -> Origin | None:
-    """The origin that a text is and holds nothing beside, as an Origin header does; else None."""
+    """The origin, if the text is an origin and nothing else, like an Origin header; else None."""
     scheme, _, rest = text.partition("://")
     if scheme.lower() not in _DEFAULT_PORTS or any(mark in rest for mark in "/?#"):
         return None
@@ -77,14 +77,14 @@ def origin_alone(text: str) -> Origin | None:
 
 
 def _spelled(host: str) -> str | None:
-    """The one spelling of a lower-case host, or None if it is none."""
+    """The normal form of a lower-case host, or None if it isn't a valid host."""
     if host[0] == "[" or _NUMERIC.fullmatch(host):
         return _spelled_address(host)
     return host if len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None
 
 
 def _spelled_address(host: str) -> str | None:
-    # Imported here: most origins have names.
+    # Imported here: most origins have names, not addresses.
     from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
     try:

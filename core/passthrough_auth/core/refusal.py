@@ -1,4 +1,4 @@
-"""A refusal as data: what to answer, for any framework to put into its own response."""
+"""A refusal as data: the answer, which each framework puts into its own response."""
 
 import re
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from .origin import origin_of
 
 
 class Refusal(NamedTuple):
-    """An answer to give instead of running the handler. Holds nothing the client sent."""
+    """An answer to send instead of running the handler. It holds nothing from the request."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -18,7 +18,7 @@ class Refusal(NamedTuple):
     @classmethod
     def json(cls, status: int, detail: str, *headers: tuple[str, str]) -> "Refusal":
         """The refusal `{"detail": ...}`, never to be cached (RFC 9111 section 5.2.2.5)."""
-        # Imported here, as `logging` is in the gate.
+        # Imported here, for the same reason as `logging` in the gate.
         import json
 
         body = json.dumps({"detail": detail}).encode()
@@ -35,12 +35,12 @@ class Refusal(NamedTuple):
 
 
 def sendable(answer: object) -> Refusal | None:
-    """An app's own refusal, as every server sends it; None if it isn't one or can't be sent.
+    """An app's own refusal in the form that every server sends, or None if it can't be sent.
 
-    Its status must not be a success. A value may not hold a line break, which would let whoever
-    has a say in it write headers of their own. Headers of the connection are the server's: some
-    fail at them, others send two framings. The length is that of the body, whatever the refusal
-    it was made from had.
+    Its status must not be a success. A header value may not contain a line break, which would let
+    somebody who controls part of the value add headers. Headers of the connection are the server's
+    to set: some servers fail if the app does, others send two framings. The content length is that
+    of the body, whatever length the given refusal has.
     """
     if not isinstance(answer, Refusal) or not isinstance(answer.body, bytes):
         return None
@@ -58,9 +58,9 @@ def sendable(answer: object) -> Refusal | None:
     return Refusal(answer.status, (*kept, length), answer.body)
 
 
-# It has no body, and says that what the client has already is good (RFC 9110 section 15.4.5).
+# It has no body, and means that the client's own copy is still valid (RFC 9110 section 15.4.5).
 _NOT_MODIFIED = 304
-# RFC 9110 section 7.6.1.
+# Headers of the connection (RFC 9110 section 7.6.1).
 _OF_THE_CONNECTION = frozenset(
     {
         "connection",
@@ -74,7 +74,7 @@ _OF_THE_CONNECTION = frozenset(
         "upgrade",
     }
 )
-# Without control characters; what latin-1 has beyond ASCII is allowed (RFC 9110 section 5.5).
+# No control characters. Latin-1 characters beyond ASCII are allowed (RFC 9110 section 5.5).
 _HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 _QUOTABLE = re.compile(r"[ !#-\[\]-~]+")
 
@@ -82,8 +82,8 @@ _QUOTABLE = re.compile(r"[ !#-\[\]-~]+")
 def bearer_challenge(realm: str | None, resource_metadata: str | None) -> tuple[str, str]:
     """The WWW-Authenticate header (RFC 6750 section 3, RFC 9728 section 5.1).
 
-    Raises `ConfigurationError` for a parameter that can't stand in a quoted string, and for
-    metadata that is not at an absolute URL: a client has nothing to resolve a relative one against.
+    Raises `ConfigurationError` for a parameter that can't be in a quoted string, and for metadata
+    that is not an absolute URL, because a client can't resolve a relative one.
     """
     given = {"realm": realm, "resource_metadata": resource_metadata}
     parameters = {name: value for name, value in given.items() if value is not None}
@@ -103,6 +103,6 @@ def bearer_challenge(realm: str | None, resource_metadata: str | None) -> tuple[
 
 
 def _is_web_url(text: str) -> bool:
-    """Whether this is an https or http URL that every client reads alike."""
+    """Whether this is an https or http URL that every client reads in the same way."""
     is_web = text.lower().startswith(("https://", "http://"))
     return is_web and " " not in text and origin_of(text) is not None

@@ -1,7 +1,8 @@
-"""What the gate needs to know of a request, and how to read it off the two server interfaces.
+"""What the gate needs to know of a request, and how to read it from ASGI and WSGI.
 
-ASGI and WSGI are protocols, not frameworks, so reading them lives here, once. A framework's
-adapter subclasses `AsgiRequest` or `WsgiRequest`, or `Request` itself if it is neither.
+ASGI and WSGI are protocols, not frameworks, so the code that reads them is here, once. A
+framework's adapter subclasses `AsgiRequest` or `WsgiRequest`, or `Request` itself if the framework
+uses neither.
 """
 
 from abc import ABC, abstractmethod
@@ -13,13 +14,13 @@ Transport = Literal["http", "websocket"]
 
 
 class Request(ABC):
-    """One incoming request, as extractors see it on every framework."""
+    """One incoming request. Extractors see the same interface on every framework."""
 
     __slots__ = ()
 
     @property
     def transport(self) -> Transport:
-        """What the answer travels over: "http", or "websocket" for a handshake."""
+        """The protocol of the answer: "http", or "websocket" for a handshake."""
         return "http"
 
     @property
@@ -30,7 +31,7 @@ class Request(ABC):
     @property
     @abstractmethod
     def path(self) -> str | None:
-        """The path within the app, percent-decoded once; None where it can't be decoded."""
+        """The path within the app, percent-decoded once; None if it can't be decoded."""
 
     @property
     @abstractmethod
@@ -39,26 +40,26 @@ class Request(ABC):
 
     @abstractmethod
     def lines(self, name: str) -> Sequence[str]:
-        """Every field line of that header, decoded as latin-1, in the order received.
+        """Every field line of this header, decoded as latin-1, in the order received.
 
-        Servers that join repeated lines before the app sees them give one line.
+        There is only one line if the server joins repeated lines before the app sees them.
         """
 
     @abstractmethod
     def names(self) -> Iterable[str]:
-        """The lower-case names of the headers present, each once."""
+        """The lower-case names of the headers in the request, each once."""
 
     @property
     def headers(self) -> "Headers":
-        """The headers as a read-only mapping that doesn't mind the case of a name."""
+        """The headers as a read-only mapping that ignores the case of names."""
         return Headers(self)
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies by name, values as sent.
+        """The cookies by name, with their values as sent.
 
-        Of two with one name the first is kept: browsers put the more specific one first
-        (RFC 6265 section 5.4).
+        If two cookies have the same name, the first one is kept, because browsers put the more
+        specific one first (RFC 6265 section 5.4).
         """
         found: dict[str, str] = {}
         for name, value in cookie_pairs(cookie_text(self)):
@@ -69,12 +70,12 @@ class Request(ABC):
         raise TypeError(f"{type(self).__name__} holds secrets and can't be pickled")
 
     def __repr__(self) -> str:
-        # Neither headers nor query: they are where secrets travel.
+        # Neither headers nor query, because secrets travel there.
         return f"<{type(self).__name__} {self.transport} {self.method} {self.path!r}>"
 
 
 class Headers(Mapping[str, str]):
-    """A request's headers by name, repeated lines joined with a comma (RFC 9110 section 5.3)."""
+    """A request's headers by name, with repeated lines joined by a comma (RFC 9110 section 5.3)."""
 
     __slots__ = ("_request",)
 
@@ -101,27 +102,27 @@ class Headers(Mapping[str, str]):
 
 
 def cookie_text(request: Request) -> str:
-    """All Cookie lines as one; HTTP/2 and later may split them (RFC 9113 section 8.2.3)."""
+    """All Cookie lines as one. HTTP/2 and later may split them (RFC 9113 section 8.2.3)."""
     return "; ".join(request.lines("cookie"))
 
 
 def cookie_pairs(text: str) -> Iterator[tuple[str, str]]:
-    """The name and value of each pair of a Cookie header. Parts that are no pair are left out."""
+    """The name and value of each pair in a Cookie header. Parts without a pair are left out."""
     for part in text.split(";"):
         name, equals, value = part.partition("=")
         if equals and (name := name.strip(" \t")):
             yield name, value.strip(" \t")
 
 
-# Each application asks for a few names, again and again.
+# Each application asks for the same few names again and again.
 @lru_cache(maxsize=64)
 def _wire_name(name: str) -> bytes:
-    """A name as servers give it to an ASGI application."""
+    """The name of a header in the form that an ASGI application gets it."""
     return name.lower().encode("utf-8", "replace")
 
 
 class AsgiRequest(Request):
-    """A request read off an ASGI HTTP or WebSocket scope, as it is when this is made.
+    """A request from an ASGI HTTP or WebSocket scope, as the scope is on construction.
 
     Routers change the path of the scope that they are given, and uvicorn with httptools adds the
     trailer fields of a chunked body to its headers.
@@ -135,10 +136,10 @@ class AsgiRequest(Request):
         self._root: str = scope.get("root_path", "")
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         if not isinstance(headers, (list, tuple)):
-            # The interface allows anything that can be iterated, be it only once.
+            # The interface allows any iterable, including one that can be iterated over only once.
             scope["headers"] = headers = list(headers)
         self._headers = tuple(headers)
-        # One pass in C. It keeps one line a name, so `lines` trusts it only if none repeats.
+        # One pass in C. It keeps one line for each name, so `lines` uses it only if none repeats.
         self._by_name = dict(headers)
         self._repeats = len(self._by_name) != len(headers)
 
@@ -171,11 +172,12 @@ class AsgiRequest(Request):
 
 
 def _within(path: str, root: str) -> str | None:
-    """The path below where an ASGI application is mounted; None where routers would not agree.
+    """The path below the root of an ASGI application; None if routers would not agree on it.
 
-    A root that the path doesn't begin with was taken off by whoever mounted it. One that stands
-    elsewhere in the path is taken off there by some routers (Litestar's), one with a slash at its
-    end in the middle of a segment (Channels'); and daphne lets clients choose it by a header.
+    If the path doesn't begin with the root, the code that mounted the application has already
+    removed it. If the root is elsewhere in the path, some routers (Litestar's) remove it there. If
+    the root ends in a slash, some (Channels') cut in the middle of a segment. And daphne lets
+    clients choose the root by a header.
     """
     if path.startswith(root) and root[0] == "/" and root[-1] != "/":
         within = path[len(root) :]
@@ -189,9 +191,9 @@ _UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length
 
 @lru_cache(maxsize=64)
 def _environ_key(name: str) -> str:
-    """Where a header of that name is in an environ.
+    """The key of this header in an environ.
 
-    An environ has X_Token and X-Token under one key, so a name with an underscore is never found.
+    X_Token and X-Token have the same key, so a name with an underscore is never found.
     """
     if "_" in name:
         return ""
@@ -200,7 +202,7 @@ def _environ_key(name: str) -> str:
 
 
 class WsgiRequest(Request):
-    """A request read off a WSGI environ (PEP 3333), where headers are latin-1 text."""
+    """A request from a WSGI environ (PEP 3333), where headers are latin-1 text."""
 
     __slots__ = ("environ",)
 

@@ -1,4 +1,4 @@
-"""Taking the caller along into work that contextvars don't reach, or that outlives the request."""
+"""Passing the caller to work that contextvars don't reach, or that outlives the request."""
 
 import sys
 import time
@@ -21,25 +21,25 @@ R = TypeVar("R")
 def snapshot(
     *, expires_in: float | None = None, destinations: Destinations | None = None
 ) -> "Snapshot":
-    """The caller of the current request, to be taken into other threads and later work.
+    """The caller of the current request, for use in other threads and in later work.
 
-    `asyncio.to_thread`, `anyio.to_thread`, `sync_to_async` and `create_task` carry the caller by
-    themselves, for as long as the request lasts. `ThreadPoolExecutor`, `loop.run_in_executor`,
+    `asyncio.to_thread`, `anyio.to_thread`, `sync_to_async` and `create_task` pass on the caller
+    automatically, for as long as the request lasts. `ThreadPoolExecutor`, `loop.run_in_executor`,
     `threading.Thread` and gevent's `spawn` don't, and nothing does once the request has ended.
 
         caller = snapshot(expires_in=300)
         executor.submit(caller.run, work, argument)
 
     `expires_in` is in seconds; without it the snapshot lasts until `close()`. `destinations`
-    narrows it to calls to these, with what of the caller's each may be sent: the work gets no
-    credentials in any other way, whatever its own clients may send, and no client that keeps
-    credentials in a context of its own (Flyte) is bound to them.
+    narrows the snapshot to calls to these origins, each with the credentials that it may be sent.
+    The work gets no credentials in any other way, whatever its own clients may send. A client that
+    keeps credentials in its own context (Flyte) is not bound to them.
 
-    One taken within the work of another has its limits as well: it expires with it, is closed with
-    it, and is for no destination that the other isn't for.
+    A snapshot that is taken within another one's work also has the other's limits. It expires and
+    is closed with the other, and is for none but the other's destinations.
 
-    Raises `NoCaller` where there is no caller, `ConfigurationError` for an expiry that is not a
-    positive number, or destinations that are none.
+    Raises `NoCaller` if there is no caller, and `ConfigurationError` for an `expires_in` that is
+    not a positive number or for `destinations` that are not `Destinations`.
     """
     check_limits(expires_in, destinations)
     hold = current_hold()
@@ -50,9 +50,9 @@ def snapshot(
 
 
 def hold_for_work(expires_in: float | None, destinations: Destinations | None) -> Hold:
-    """A hold to run one piece of work with: the caller taken along, or why there is none.
+    """A hold for one piece of work: with the current caller, or the reason why there is none.
 
-    The limits are those of `snapshot`, checked by `check_limits` before.
+    The limits are those of `snapshot`. Check them with `check_limits` first.
     """
     hold = current_hold()
     if hold is None:
@@ -65,7 +65,7 @@ def hold_for_work(expires_in: float | None, destinations: Destinations | None) -
 
 
 def check_limits(expires_in: object, destinations: object) -> None:
-    """Raise `ConfigurationError` for limits that can't be right."""
+    """Raise `ConfigurationError` for invalid limits."""
     if expires_in is not None and not _is_duration(expires_in):
         raise ConfigurationError(f"expires_in is a positive number of seconds, not {expires_in!r}")
     if destinations is not None:
@@ -73,16 +73,16 @@ def check_limits(expires_in: object, destinations: object) -> None:
 
 
 def _is_duration(seconds: object) -> bool:
-    if isinstance(seconds, bool):  # an int as well, and a mistake
+    if isinstance(seconds, bool):  # also an int, but a mistake
         return False
     return isinstance(seconds, int | float) and 0 < seconds <= sys.float_info.max
 
 
 def done(result: R) -> R:
-    """What some work returned, or `TypeError` where that is work which has yet to be done.
+    """The result of some work. Raises `TypeError` if the result is work that is still to be done.
 
-    It would be done by whoever awaits, enters or iterates over it, with their caller and their
-    limits. A future stands for work that has begun, with a context of its own.
+    The code that awaits, enters or iterates over it would do that work, with its own caller and
+    limits. A future is accepted: it stands for work that has begun, in a context of its own.
     """
     if not _is_still_to_do(result):
         return result
@@ -121,7 +121,7 @@ _LATER = (
 
 
 class _End:
-    """Whether a snapshot was closed. Shared by all that were taken within its work."""
+    """Whether a snapshot was closed. All snapshots taken within its work share this."""
 
     __slots__ = ("reached",)
 
@@ -130,15 +130,15 @@ class _End:
 
 
 class _Limits(NamedTuple):
-    """Until when it holds, by the monotonic clock, what it is for, and who may end it sooner."""
+    """Its end by the monotonic clock, its destinations, and what may end it sooner."""
 
     deadline: float
     destinations: tuple[Destinations, ...]
     ends: tuple[_End, ...]
 
     def within(self, outer: "_Limits") -> "_Limits":
-        """These and those around them."""
-        # Work that submits itself again and again must not gather the same ones over and over.
+        """These limits combined with the outer ones."""
+        # Work that submits itself again and again must not collect the same destinations each time.
         more = tuple(each for each in self.destinations if each not in outer.destinations)
         return _Limits(
             min(self.deadline, outer.deadline), outer.destinations + more, outer.ends + self.ends
@@ -147,7 +147,7 @@ class _Limits(NamedTuple):
 
 @final
 class _Lease(Hold):
-    """A hold with limits of its own in place of a request's end."""
+    """A hold that ends by its own limits instead of with a request."""
 
     __slots__ = ("limits",)
 
@@ -165,7 +165,7 @@ class _Lease(Hold):
         destinations: Destinations | None,
         *ends: _End,
     ) -> "_Lease":
-        """What is held there, with these limits beside those it has already."""
+        """A lease on the same credentials, with these limits in addition to those of the hold."""
         deadline = float("inf") if expires_in is None else time.monotonic() + expires_in
         narrowed = () if destinations is None else (destinations,)
         limits = _Limits(deadline, narrowed, ends)
@@ -174,7 +174,7 @@ class _Lease(Hold):
         return cls(hold.credentials(), hold.bindings, limits)
 
     def held(self) -> Credentials:
-        """The credentials, whatever they are for, or `NoCaller` if that time is over."""
+        """The credentials for any destination. Raises `NoCaller` once closed or expired."""
         if any(end.reached for end in self.limits.ends):
             raise NoCaller("closed")
         if time.monotonic() >= self.limits.deadline:
@@ -206,9 +206,9 @@ class _Lease(Hold):
 
 @final
 class Snapshot:
-    """A caller taken along. Made by `snapshot()`; safe to use from many threads and tasks at once.
+    """A caller for other work. Made by `snapshot()`; safe to use in many threads and tasks at once.
 
-    It can't be pickled or copied, and its repr holds no secret.
+    It can't be pickled or copied, and its repr shows no secret.
     """
 
     __slots__ = ("_end", "_lease")
@@ -218,7 +218,7 @@ class Snapshot:
         self._end = end
 
     def active(self) -> AbstractContextManager[Hold]:
-        """A context manager: within it, this is the caller. Each `with` takes a new one.
+        """A context manager that makes this the current caller. Each `with` needs a new one.
 
         Raises `NoCaller` if the snapshot was closed or has expired.
         """
@@ -228,8 +228,8 @@ class Snapshot:
     def run(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `work` as the caller and return what it returns. Raises what it raises.
 
-        Raises `TypeError` where that is work still to be done, as with an async function (which
-        `arun` is for), a generator or a context manager: it would be done outside of this.
+        Raises `TypeError` if that is work still to be done, such as a coroutine (use `arun`), a
+        generator or a context manager, because it would be done later, outside this call.
         """
         with self.active():
             return done(work(*args, **kwargs))
@@ -245,7 +245,7 @@ class Snapshot:
             return await work(*args, **kwargs)
 
     def close(self) -> None:
-        """End it everywhere it was handed to, and with it those taken within its work."""
+        """End it everywhere, together with the snapshots that were taken within its work."""
         self._end.reached = True
         self._lease.close()
 

@@ -1,4 +1,4 @@
-"""Streamed bodies: produced after the handler returned, still on behalf of its caller."""
+"""Streamed bodies: produced after the handler has returned, still on behalf of its caller."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
@@ -10,16 +10,16 @@ R = TypeVar("R")
 
 
 class Runner(Protocol):
-    """Calls a function in some context: `Context.run` is one."""
+    """Calls a function in some context, like `Context.run`."""
 
     def __call__(self, function: Callable[..., R], /, *args: Any) -> R: ...
 
 
 class BodyInContext(Generic[T]):
-    """A body, each piece of which is produced in the context of its request, by way of `run`.
+    """A body whose pieces are all produced in the context of its request, through `run`.
 
-    The server may ask for the pieces from any thread. `on_close` ends the hold; it is called once
-    when the body is closed, also if that was never exhausted, or if closing it raises.
+    The server may ask for the pieces from any thread. `on_close` ends the hold. It is called once
+    when the body is closed, even if the body was never exhausted, or if closing it raises.
     """
 
     def __init__(self, body: Iterable[T], run: Runner, on_close: Callable[[], object]) -> None:
@@ -51,22 +51,22 @@ class BodyInContext(Generic[T]):
             self._on_close()
 
     def __del__(self) -> None:
-        # Whoever answers in place of a response may never close it.
+        # If something replaces the response, nobody may ever close its body.
         if not self._closed:
             self._on_close()
 
 
 class AsyncBodyInContext(Generic[T]):
-    """An async body, for each piece of which the hold is made current, and not in between.
+    """An async body. The hold is current while each piece is produced, and not in between.
 
-    An async generator runs in the context of whoever asks for the next piece, so a context of its
-    own would not reach it, and a value set across its `yield` would stay behind in that caller's.
+    An async generator runs in the context of the code that asks for the next piece. Its own context
+    would not reach it, and a value set across its `yield` would remain in the other context.
     """
 
     def __init__(self, body: AsyncIterable[T], hold: Hold) -> None:
         self._body = body
         self._hold = hold
-        # What a block of the body's own, that lasts across a `yield`, has made current.
+        # The hold that a block in the body has made current, if it lasts across a `yield`.
         self._current = hold
         self._pieces: AsyncIterator[T] | None = None
 
@@ -96,9 +96,9 @@ class AsyncBodyInContext(Generic[T]):
             self._hold.close()
 
     def close(self) -> None:
-        """End the hold, where only a plain call is possible."""
+        """End the hold, if only a plain call is possible."""
         self._hold.close()
 
     def __del__(self) -> None:
-        # Whoever answers in place of a response may never close it.
+        # If something replaces the response, nobody may ever close its body.
         self._hold.close()

@@ -1,4 +1,4 @@
-"""The Django app: it exists for its system checks."""
+"""The Django app, which only registers the system checks."""
 
 from django.apps import AppConfig
 from django.core.checks import register

@@ -1,9 +1,9 @@
 """System checks of the settings, with stable ids.
 
-- `passthrough_auth.E001`: PASSTHROUGH_AUTH can't be right.
+- `passthrough_auth.E001`: PASSTHROUGH_AUTH is invalid.
 - `passthrough_auth.W001`: the middleware is not in MIDDLEWARE, so nothing is protected.
-- `passthrough_auth.W002`: a CORS middleware stands after ours, so preflights are refused.
-- `passthrough_auth.E002`: the middleware stands in MIDDLEWARE more than once.
+- `passthrough_auth.W002`: a CORS middleware comes after ours, so preflights are refused.
+- `passthrough_auth.E002`: the middleware is in MIDDLEWARE more than once.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _CORS = "corsheaders.middleware.CorsMiddleware"
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
-    """All that is wrong with the settings."""
+    """Everything that is wrong with the settings."""
     return [*_check_options(), *_check_middleware(settings.MIDDLEWARE)]
 
 

@@ -1,4 +1,4 @@
-"""The one setting, PASSTHROUGH_AUTH, and what may be wrong with it."""
+"""The one setting, PASSTHROUGH_AUTH, and its errors."""
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -9,7 +9,7 @@ SETTING = "PASSTHROUGH_AUTH"
 
 
 class DjangoConfigurationError(ConfigurationError, ImproperlyConfigured):
-    """A wrong PASSTHROUGH_AUTH setting, as both this library and Django know it."""
+    """A wrong PASSTHROUGH_AUTH setting. Both this library and Django recognise this error."""
 
 
 def gate_from_settings() -> Gate:

@@ -1,4 +1,4 @@
-"""The middleware, sync and async. Both are real: neither runs the other in a thread."""
+"""The middleware. Sync and async are both native: neither runs the other in a thread."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import suppress
@@ -28,9 +28,9 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 class PassthroughAuthMiddleware:
     """Serves each request as the caller who sent it, and refuses requests without credentials.
 
-    Configured by settings.PASSTHROUGH_AUTH, a dict of the options of `passthrough_auth.core.Gate`;
-    functions in it may be dotted paths. Raises `ConfigurationError`, which is also Django's
-    `ImproperlyConfigured`, at start-up for a wrong one.
+    Configure it with settings.PASSTHROUGH_AUTH, a dict of the options of
+    `passthrough_auth.core.Gate`, whose functions may be dotted paths. A wrong option raises
+    `ConfigurationError` at start-up, which is also Django's `ImproperlyConfigured`.
 
     The caller is visible (`current_credentials()`) in the middleware after this one, views,
     exception handlers and every piece of a streamed body, sync and async.
@@ -42,7 +42,7 @@ class PassthroughAuthMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.gate = gate_from_settings()
-        # asgiref's, because on Python 3.11 the standard one doesn't see Django's own marks.
+        # asgiref's, because on Python 3.11 the standard one doesn't recognise Django's own marks.
         self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]
         if self._is_async:
             markcoroutinefunction(self)
@@ -86,9 +86,9 @@ class PassthroughAuthMiddleware:
 
 
 def _carrying(response: HttpResponseBase, hold: Hold) -> HttpResponseBase:
-    """The response, whose body if streamed carries the hold until it is closed.
+    """The response. If its body is streamed, the body keeps the hold until it is closed.
 
-    Any other body is complete, and so is a file: no code of the app's runs for it any more.
+    Any other body is complete, and so is a file: no more code of the app runs for it.
     """
     if not isinstance(response, StreamingHttpResponse) or _is_file(response):
         hold.close()
@@ -99,8 +99,8 @@ def _carrying(response: HttpResponseBase, hold: Hold) -> HttpResponseBase:
         return response
     run = copy_context().run
     response.streaming_content = BodyInContext(body, run, hold.close)
-    # Django closes what the view streams by itself, before what is in its place. Types know no
-    # method of a single object.
+    # Django itself closes the view's own stream, before this replacement of it. Types don't know a
+    # method that is set on a single object.
     cast("Any", response).close = partial(run, response.close)
     return response
 
@@ -116,7 +116,7 @@ def _response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         if name == "set-cookie":
             cookies.append(value)
         else:
-            # Django holds one value a name; a list is as good (RFC 9110 section 5.3).
+            # Django holds one value for each name; a list is equivalent (RFC 9110 section 5.3).
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     body = refusal.body_for(request.method or "")
     response = HttpResponse(body, status=refusal.status, headers=headers)
@@ -128,10 +128,10 @@ def _response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 class _SetCookie(Morsel[Any]):
-    """A Set-Cookie line as it was written.
+    """A Set-Cookie line exactly as it was written.
 
-    Django would parse it, and lose what it doesn't know and all but one of each name. Here that is
-    done for middleware and the test client, which look at cookies.
+    Django would parse the line, and lose unknown attributes and all but one cookie of each name. It
+    is parsed here only for middleware and the test client, which look at cookies.
     """
 
     def __init__(self, line: str) -> None:

@@ -1,7 +1,7 @@
-"""Reading a Django request: headers off the environ or scope beneath it, which Django keeps.
+"""Reading a Django request: headers from the underlying environ or scope, which Django keeps.
 
-Django's own META joins repeated headers; what lies beneath is what the other frameworks' adapters
-read, so every framework decides alike.
+Django's own META joins repeated headers. This module reads the environ or scope, as the adapters of
+the other frameworks do, so the decision is the same on every framework.
 """
 
 from typing import cast
@@ -13,7 +13,7 @@ from passthrough_auth.core import AsgiRequest, Request, WsgiRequest
 
 
 class _Native:
-    """What both kinds of request take from Django itself."""
+    """The attributes that both kinds of request take from Django itself."""
 
     __slots__ = ()
 
@@ -21,8 +21,8 @@ class _Native:
 
     @property
     def path(self) -> str | None:
-        # What Django's router matches. Under WSGI Django writes over the environ's PATH_INFO; what
-        # it could not decode it has percent-encoded again, and no rule matches a percent sign.
+        # Django's router matches this path. Under WSGI, Django overwrites the environ's PATH_INFO.
+        # It percent-encodes again what it could not decode, and no rule matches a percent sign.
         return self._native.path_info
 
     @property
