@@ -118,6 +118,14 @@ def test_served_it_gives_lines_to_try_that_work_until_it_is_interrupted(tmp_path
         assert not served.left_running()
 
 
+def test_serving_does_not_hide_that_it_was_interrupted_before(tmp_path: Path) -> None:
+    with running(tmp_path / "out", "--serve") as started:
+        started.await_text("Flyte endpoint at")
+        started.process.send_signal(signal.SIGINT)
+        started.await_text("Stopping ...")
+        assert started.process.wait(60) == 130
+
+
 @pytest.mark.parametrize(
     ("moment", "number"),
     [

@@ -29,6 +29,7 @@ APPS = (
 CALLERS = ("alice", "bob", None)
 ROUNDS = 5
 IN_FLIGHT = 24
+_INTERRUPTED = 130  # as shells have it for SIGINT
 COUNTED = "Requests: caller to app. Calls: app to Flyte. Runs: jobs that calls started."
 
 
@@ -68,23 +69,23 @@ class Cell:
 def run(*, serve: bool) -> int:
     """Run the demo; what it returns is the exit status: 0 only if every answer was right."""
     console = Console(highlight=False)
+    status = _INTERRUPTED
     try:
-        with _interrupted_once() as ignore_further, ExitStack() as stack:
+        with _interrupted_once(console) as ignore_further, ExitStack() as stack:
             try:
                 endpoint, apps = _start(console, stack)
                 cells = _ask_everything(console, apps)
-                right = _report(console, endpoint, cells)
+                status = 0 if _report(console, endpoint, cells) else 1
                 if serve:
                     _serve(console, endpoint, apps)
             finally:
                 ignore_further()
-            return 0 if right else 1
     except ServerDidNotStart as error:
         console.print(escape(str(error)), style="red")
         return 1
     except KeyboardInterrupt:
         console.print("Stopped; nothing is left running.")
-        return 0 if serve else 130
+    return status
 
 
 def _start(console: Console, stack: ExitStack) -> tuple[FlyteEndpoint, list[App]]:
@@ -233,7 +234,7 @@ def _detail(body: Any) -> str:
 
 
 @contextmanager
-def _interrupted_once() -> Generator[Callable[[], None]]:
+def _interrupted_once(console: Console) -> Generator[Callable[[], None]]:
     """Let Ctrl-C, a hang-up and a request to end interrupt, once, and not while it tidies up."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -243,6 +244,7 @@ def _interrupted_once() -> Generator[Callable[[], None]]:
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         ignore_further()
+        console.print("Stopping ...")
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in signals}
