@@ -305,7 +305,7 @@ def test_a_process_forked_while_a_request_is_served_has_no_caller():
 
 def test_a_fork_may_have_callers_and_forks_of_its_own():
     def act():
-        with auth_metadata(("authorization", "Bearer bob")):
+        with auth_metadata(("authorization", "Bearer bob"), bindings=[]):
             context = contextvars.copy_context()
             return caller() == BOB and in_a_fork(lambda: context.run(caller))
 

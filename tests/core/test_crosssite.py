@@ -5,7 +5,7 @@ from tests.core.making import asgi, on_both_interfaces
 
 from passthrough_auth.core import ConfigurationError
 from passthrough_auth.core.crosssite import (
-    check_trusted_origins,
+    checked_origins,
     is_cross_site,
     is_preflight,
     is_state_changing,
@@ -128,7 +128,7 @@ def test_without_any_of_a_browser_s_headers_it_is_no_browser(make):
 
 @on_both_interfaces
 def test_a_trusted_origin_is_an_exception_to_all_of_this(make):
-    trusted = check_trusted_origins(["https://Admin.Example:443", "http://localhost:3000"])
+    trusted = checked_origins(["https://Admin.Example:443", "http://localhost:3000"])
     admin = [("Origin", "https://admin.example"), ("Sec-Fetch-Site", "cross-site")]
     local = [("Origin", "http://localhost:3000"), ("Host", "app.example")]
     other = [("Origin", "http://admin.example"), ("Host", "app.example")]
@@ -159,7 +159,7 @@ def test_a_trusted_origin_is_an_exception_to_all_of_this(make):
 )
 def test_a_trusted_origin_that_can_t_be_right_says_what_to_write(origins):
     with pytest.raises(ConfigurationError, match=r"https://a(dmin)?\.example"):
-        check_trusted_origins(origins)
+        checked_origins(origins)
 
 
 PREFLIGHT = {"Origin": "https://app.example", "Access-Control-Request-Method": "PUT"}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +21,7 @@ from passthrough_auth.core import (
     current_hold,
     snapshot,
 )
+from passthrough_auth.core.bindings import Bindings
 from passthrough_auth.core.executor import _work_as
 
 
@@ -191,6 +193,18 @@ def test_the_caller_goes_when_the_work_is_cancelled():
         with pytest.raises(NoCaller, match="was closed"):
             hold.credentials()
         go_on.set()
+
+
+def test_work_of_nobody_s_is_bound_to_nobody(monkeypatch):
+    """The thread may still have what earlier work left behind in a client's own context."""
+    recorder = Recorder()
+    # Not by its dotted name, under which the package has the function.
+    module = sys.modules["passthrough_auth.core.snapshot"]
+    monkeypatch.setattr(module, "default_bindings", lambda: Bindings([recorder]))
+    with CallerThreadPoolExecutor(1) as pool:
+        assert pool.submit(caller).result() == "outside"
+
+    assert recorder.seen == [Credentials(), "left"]
 
 
 def test_it_expires():

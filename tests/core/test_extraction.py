@@ -15,13 +15,12 @@ from passthrough_auth.core import (
     header_extractor,
 )
 from passthrough_auth.core.extraction import (
-    check_extractor,
-    check_name,
-    check_value,
+    checked_extractor,
     describe,
     is_ambient,
     is_ambient_scheme,
 )
+from passthrough_auth.core.grammar import name_problem, valid_value
 
 # --- The Authorization header -------------------------------------------------------------------
 
@@ -57,7 +56,7 @@ def test_an_empty_authorization_header_is_present(make):
     ],
 )
 def test_one_scheme_and_one_credential_are_valid(value):
-    assert check_value("authorization", value) == value.strip(" \t")
+    assert valid_value("authorization", value) == value.strip(" \t")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_one_scheme_and_one_credential_are_valid(value):
     ],
 )
 def test_anything_else_is_malformed(value):
-    assert check_value("authorization", value) is None
+    assert valid_value("authorization", value) is None
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_anything_else_is_malformed(value):
     ],
 )
 def test_commas_are_for_schemes_that_were_opted_in(value, valid):
-    assert (check_value("authorization", value, frozenset({"digest"})) == value) is valid
+    assert (valid_value("authorization", value, frozenset({"digest"})) == value) is valid
 
 
 # --- Cookies ------------------------------------------------------------------------------------
@@ -131,14 +130,14 @@ def test_without_a_cookie_there_is_nothing_to_forward(make):
     "value", ["a=1", "a=", "flag; a=1", " a=1 ", "a=b=c", 'a="b"', ";;a=1", "a=" + 9000 * "b"]
 )
 def test_a_cookie_header_holds_at_least_one_pair(value):
-    assert check_value("cookie", value) == value.strip(" ")
+    assert valid_value("cookie", value) == value.strip(" ")
 
 
 @pytest.mark.parametrize(
     "value", ["", " ", "flag", "=1", "; =1", ";;", "a=\x00", "a=1\r\nX: y", "a=é", "a=1;\tb=2"]
 )
 def test_a_cookie_header_without_one_or_not_visible_ascii_is_malformed(value):
-    assert check_value("cookie", value) is None
+    assert valid_value("cookie", value) is None
 
 
 @on_both_interfaces
@@ -234,16 +233,16 @@ def test_the_standard_headers_by_name_are_the_standard_extractors(make):
 
 @pytest.mark.parametrize("value", ["t", "a b", "a,b", " t\t", "!~", 8190 * "a"])
 def test_a_custom_value_is_visible_ascii_with_inner_spaces(value):
-    assert check_value("x-token", value) == value.strip(" \t")
+    assert valid_value("x-token", value) == value.strip(" \t")
 
 
 @pytest.mark.parametrize("value", ["", " ", "a\tb", "a\nb", "é", "\x7f", "\ud800", 8191 * "a"])
 def test_any_other_custom_value_is_malformed(value):
-    assert check_value("x-token", value) is None
+    assert valid_value("x-token", value) is None
 
 
 def test_the_limit_is_for_what_is_left_after_trimming():
-    assert check_value("x-token", " " + 8190 * "a" + "\t") == 8190 * "a"
+    assert valid_value("x-token", " " + 8190 * "a" + "\t") == 8190 * "a"
 
 
 def test_an_underscore_is_another_header():
@@ -303,7 +302,7 @@ def test_one_extractor_is_for_one_header(names):
 
 @pytest.mark.parametrize("name", ["authorization", "cookie", "x-token", "x-api-key", "t"])
 def test_any_other_name_may(name):
-    assert check_name(name) is None
+    assert name_problem(name) is None
 
 
 # --- What a browser attaches by itself ----------------------------------------------------------
@@ -487,18 +486,18 @@ class Call:
 )
 def test_an_async_extractor_is_a_configuration_error(extractor):
     with pytest.raises(ConfigurationError, match="make it a plain `def`"):
-        check_extractor(extractor)
+        checked_extractor(extractor)
 
 
 def test_the_name_of_a_header_is_no_extractor():
     with pytest.raises(ConfigurationError, match=r"write extract_custom_header\('x-token'\)"):
-        check_extractor("x-token")
+        checked_extractor("x-token")
 
 
 @pytest.mark.parametrize("maker", [extract_custom_header, extract_cookies])
 def test_what_makes_extractors_is_none_itself(maker):
     with pytest.raises(ConfigurationError, match=rf"write {maker.__name__}\('name'\)"):
-        check_extractor(maker)
+        checked_extractor(maker)
 
 
 def test_a_class_is_no_extractor():
@@ -506,28 +505,28 @@ def test_a_class_is_no_extractor():
         def __call__(self, request): ...
 
     with pytest.raises(ConfigurationError, match="Extractor is a class"):
-        check_extractor(Extractor)
-    assert check_extractor(Extractor())
+        checked_extractor(Extractor)
+    assert checked_extractor(Extractor())
 
 
 @pytest.mark.parametrize("extractor", [lambda: None, lambda request, name: None])
 def test_an_extractor_that_can_t_be_called_with_a_request_says_so(extractor):
     with pytest.raises(ConfigurationError, match=r"is called as \(request\)"):
-        check_extractor(extractor)
+        checked_extractor(extractor)
 
 
 def test_an_extractor_that_doesn_t_tell_what_it_takes_is_believed():
-    assert check_extractor(iter) is iter
+    assert checked_extractor(iter) is iter
 
 
 def test_what_can_t_be_called_is_no_extractor():
     with pytest.raises(ConfigurationError, match="can't be called"):
-        check_extractor(("authorization", "x"))
+        checked_extractor(("authorization", "x"))
 
 
 @pytest.mark.parametrize("extractor", [Call(), Call().__call__, functools.partial(Call())])
 def test_anything_that_can_be_called_is_one(extractor):
-    assert check_extractor(extractor) is extractor
+    assert checked_extractor(extractor) is extractor
 
 
 def test_messages_name_an_extractor_without_what_it_closes_over():

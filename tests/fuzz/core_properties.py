@@ -40,7 +40,7 @@ from passthrough_auth.core import (
     WsgiRequest,
     auth_metadata,
 )
-from passthrough_auth.core.extraction import check_value
+from passthrough_auth.core.grammar import valid_value
 
 GATES = tuple(Gate(**options_of(policy)) for policy in POLICIES)
 _DETAILS = {
@@ -101,7 +101,7 @@ def a_value_is_valid_exactly_when_the_grammar_allows_it(choices: Choices) -> Non
     value = choices.text(VALUE_WORDS, 7, HIGHEST_CHARACTER)
     schemes = choices.pick((frozenset[str](), frozenset({"digest"})))
 
-    assert check_value(name, value, schemes) == model.valid(name, value, schemes), repr(value)
+    assert valid_value(name, value, schemes) == model.valid(name, value, schemes), repr(value)
 
 
 def headers_that_may_not_travel_are_refused(choices: Choices) -> None:

@@ -14,8 +14,8 @@ from passthrough_auth.core import (
     WsgiRequest,
     context,
     crosssite,
-    extraction,
     gate,
+    grammar,
 )
 
 each_property = pytest.mark.parametrize("holds", properties.PROPERTIES, ids=lambda p: p.__name__)
@@ -42,7 +42,7 @@ def test_empty_lines_are_one_thing_joined_and_apart(name):
 true_match = PathRules.match
 true_lines = AsgiRequest.lines
 true_wsgi_lines = WsgiRequest.lines
-true_value = extraction.check_value
+true_value = grammar.valid_value
 true_alone = crosssite.origin_alone
 true_extract = Gate._extract
 
@@ -140,11 +140,11 @@ FAULTS = {
         (PathRules, "match", without_its_case),
     ],
     properties.a_value_is_valid_exactly_when_the_grammar_allows_it: [
-        (properties, "check_value", with_commas),
-        (properties, "check_value", untrimmed),
+        (properties, "valid_value", with_commas),
+        (properties, "valid_value", untrimmed),
     ],
     properties.headers_that_may_not_travel_are_refused: [
-        (context, "check_name", any_name),
+        (context, "name_problem", any_name),
         (Credentials, "__repr__", with_its_values),
     ],
     properties.the_gate_follows_the_semantics: [
@@ -152,7 +152,7 @@ FAULTS = {
         (AsgiRequest, "lines", only_ascii),
         (AsgiRequest, "lines", underscores_as_dashes),
         (WsgiRequest, "path", property(decoded_leniently)),
-        (gate, "check_value", with_commas),
+        (gate, "valid_value", with_commas),
         (crosssite, "is_state_changing", never),
         (crosssite, "is_preflight", never),
         (Credentials, "__repr__", with_its_values),
@@ -178,7 +178,7 @@ FAULTS = {
         (AsgiRequest, "lines", underscores_as_dashes),
     ],
     properties.no_extractor_lets_another_caller_through: [
-        (gate, "check_name", any_name),
+        (gate, "name_problem", any_name),
         (Gate, "_extract", logging_the_error),
         (Gate, "_extract", raising),
         (Credentials, "__repr__", with_its_values),

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from .checking import checked_collection
 from .credentials import Credentials
@@ -24,12 +24,20 @@ class Binding(Protocol):
     """Makes a client act as the caller while the context manager that it returns is entered.
 
     It may be called and entered several times for one request, because a streamed body is produced
-    in pieces. A binding that recognises how its client reports an upstream refusal also has a
-    method `caller_refused(error: BaseException) -> CallerRefused | None`.
+    in pieces. A binding may also be a `RecognisesRefusals`.
     """
 
     def __call__(self, credentials: Credentials, /) -> AbstractContextManager[object]:
         """Return a context manager for these credentials; empty ones stand for nobody."""
+        ...
+
+
+@runtime_checkable
+class RecognisesRefusals(Protocol):
+    """A binding that knows how its client reports that upstream refused the caller."""
+
+    def caller_refused(self, error: BaseException, /) -> CallerRefused | None:
+        """The refusal that this error stands for; None for any other error."""
         ...
 
 
@@ -51,7 +59,7 @@ class Bindings:
             self._waiting = _installed()
         else:
             self._bound = tuple(
-                map(_checked, checked_collection("bindings", given, "[bind_flyte]"))
+                map(_checked_binding, checked_collection("bindings", given, "[bind_flyte]"))
             )
 
     def current(self) -> tuple[Binding, ...]:
@@ -65,7 +73,7 @@ class Bindings:
         with self._loading:
             # Another thread may have loaded it in the meantime, and it must not be bound twice.
             if module in self._waiting:
-                self._bound = (*self._bound, _checked(self._waiting[module].load()))
+                self._bound = (*self._bound, _checked_binding(self._waiting[module].load()))
                 # Replaced, not changed: another thread may be iterating over it.
                 waiting = self._waiting.items()
                 self._waiting = {name: entry for name, entry in waiting if name != module}
@@ -89,10 +97,10 @@ def _find_refusal(
         if isinstance(cause, CallerRefused):
             return cause
         for binding in bindings:
-            recognise = getattr(binding, "caller_refused", None)
-            refused = recognise(cause) if recognise is not None else None
-            if refused is not None:
-                return cast("CallerRefused", refused)
+            if isinstance(binding, RecognisesRefusals):
+                refused = binding.caller_refused(cause)
+                if refused is not None:
+                    return refused
         if isinstance(cause, BaseExceptionGroup):
             group = cast("BaseExceptionGroup[BaseException]", cause)
             refusals = [_find_refusal(each, bindings, {*seen}) for each in group.exceptions]
@@ -108,7 +116,7 @@ def _installed() -> "dict[str, EntryPoint]":
     return {entry.name: entry for entry in entry_points(group=_GROUP)}
 
 
-def _checked(binding: object) -> Binding:
+def _checked_binding(binding: object) -> Binding:
     if not callable(binding):
         raise ConfigurationError(
             "bindings takes callables from Credentials to a context manager, such as bind_flyte "

@@ -13,7 +13,7 @@ def checked_flag(option: str, given: object) -> bool:
     return given
 
 
-def checked_arguments(option: str, function: Callable[..., object], *names: str) -> None:
+def check_arguments(option: str, function: Callable[..., object], *names: str) -> None:
     """Raise `ConfigurationError` if the function can't be called with these arguments."""
     # Imported here: this takes longer than all of core, and only custom functions need it.
     import inspect
@@ -26,6 +26,18 @@ def checked_arguments(option: str, function: Callable[..., object], *names: str)
         raise ConfigurationError(
             f"{option} is called as ({', '.join(names)}), which it doesn't take: {error}"
         ) from None
+
+
+def is_async(function: object) -> bool:
+    """Whether calling it returns something to await or to iterate over asynchronously."""
+    # Imported here: this takes longer than all of core, and only custom functions need it.
+    import inspect
+
+    call = getattr(function, "__call__", None)  # noqa: B004 - an async __call__ is async too
+    return any(
+        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
+        for each in (function, call)
+    )
 
 
 def checked_collection(option: str, given: object, example: str) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from typing import ClassVar, NoReturn, final
 from .bindings import Binding, Bindings
 from .credentials import NOBODY, Credentials
 from .errors import Absence, MalformedCredential, NoCaller
-from .extraction import check_name, check_value
+from .grammar import name_problem, valid_value
 from .origin import Origin
 
 _current: ContextVar["Hold | None"] = ContextVar("passthrough_auth_hold", default=None)
@@ -109,8 +109,11 @@ class Hold:
 
     def close(self) -> None:
         """End it: from now on, asking for the caller raises `NoCaller("ended")`."""
+        self._end("ended")
+
+    def _end(self, reason: Absence) -> None:
         # In this order, so that no other thread can read the wrong reason.
-        self._absence = "ended"
+        self._absence = reason
         self._credentials = None
 
     def bound_credentials(self) -> Credentials:
@@ -214,7 +217,7 @@ class auth_metadata:
     def __init__(self, *pairs: tuple[str, str], bindings: Iterable[Binding] | None = None) -> None:
         if not pairs:
             raise ValueError("auth_metadata needs at least one (name, value) pair")
-        credentials = _checked(pairs)
+        credentials = _checked_pairs(pairs)
         del pairs  # a traceback with locals would show them
         if isinstance(credentials, str):
             raise MalformedCredential(credentials)
@@ -249,7 +252,7 @@ def default_bindings() -> Bindings:
     return Bindings()
 
 
-def _checked(pairs: Iterable[object]) -> Credentials | str:
+def _checked_pairs(pairs: Iterable[object]) -> Credentials | str:
     """The credentials made from these pairs, or a text about what is wrong, without the values.
 
     This raises nothing itself, because a traceback with locals would show the values.
@@ -261,13 +264,13 @@ def _checked(pairs: Iterable[object]) -> Credentials | str:
                 name = given.lower()
             case _:
                 return "auth_metadata takes pairs of text: write ('authorization', 'Bearer ...')"
-        if check_name(name) is not None:
+        if name_problem(name) is not None:
             # The name isn't shown: if the pair is the wrong way round, the name is the secret.
             return (
                 "a name given to auth_metadata can't be forwarded as a credential. Write "
                 "(name, value), as in ('authorization', 'Bearer ...')"
             )
-        valid = check_value(name, value)
+        valid = valid_value(name, value)
         if valid is None:
             hint = ": write 'Bearer ...'" if name == "authorization" else ""
             return f"the value given for {name!r} is malformed{hint}"

@@ -16,10 +16,12 @@ from .request import Request
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-def check_trusted_origins(origins: Iterable[str]) -> frozenset[Origin]:
+def checked_origins(origins: Iterable[str]) -> frozenset[Origin]:
     """The origins that these texts name. Raises `ConfigurationError` if one names none."""
     return frozenset(
-        map(_checked, checked_collection("trusted_origins", origins, "{'https://a.example'}"))
+        map(
+            _checked_origin, checked_collection("trusted_origins", origins, "{'https://a.example'}")
+        )
     )
 
 
@@ -66,7 +68,7 @@ def _is_own(origin: Origin, hosts: Sequence[str]) -> bool:
     return len(hosts) == 1 and origin_alone(f"{origin.scheme}://{hosts[0]}") == origin
 
 
-def _checked(text: object) -> Origin:
+def _checked_origin(text: object) -> Origin:
     given = text if isinstance(text, str) else ""
     origin = origin_alone(given)
     if origin is None:

@@ -19,7 +19,7 @@ from .errors import (
     DestinationNotAllowed,
     NoCaller,
 )
-from .extraction import check_name, check_value
+from .grammar import name_problem, valid_value
 from .origin import Origin, origin_alone, origin_of
 
 OnMissing = Literal["raise", "anonymous"]
@@ -59,7 +59,7 @@ class _Line(NamedTuple):
                 return None
         elif self.inbound == self.name:
             return value
-        return check_value(self.name, f"{self.before}{value}{self.after}")
+        return valid_value(self.name, f"{self.before}{value}{self.after}")
 
 
 @final
@@ -499,7 +499,7 @@ def _checked_line(inbound: object, line: object) -> _Line:
         )
     template = template.strip(" \t") if colon else _VALUE
     for each in (inbound, name):
-        problem = check_name(each.lower())
+        problem = name_problem(each.lower())
         if problem is not None:
             raise ConfigurationError(f"{problem} (in send)")
     before, value, after = template.partition(_VALUE)

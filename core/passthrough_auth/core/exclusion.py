@@ -49,7 +49,7 @@ class PathRules:
 
     def __init__(self, rules: Iterable[PathRule] = ()) -> None:
         listed = checked_collection("excluded_paths", rules, _example(rules))
-        checked = [_checked(rule) for rule in listed]
+        checked = [_checked_rule(rule) for rule in listed]
         strings = [rule for rule in checked if isinstance(rule, str)]
         subtrees = {rule[:-2] for rule in strings if rule.endswith("/*")}
         self._exact = frozenset(rule for rule in strings if not rule.endswith("/*"))
@@ -94,7 +94,7 @@ def _example(given: object) -> str:
     return f"{{{given!r}}}" if isinstance(given, str | re.Pattern) else "{'/health'}"
 
 
-def _checked(rule: object) -> PathRule:
+def _checked_rule(rule: object) -> PathRule:
     if isinstance(rule, re.Pattern):
         pattern = cast("re.Pattern[str]", rule)
         if not isinstance(pattern.pattern, str):

@@ -1,6 +1,6 @@
 """Reading credentials from a request, and what counts as one.
 
-An extractor proposes a header to forward; `check_name` and `check_value` decide whether it may
+An extractor proposes a header to forward; `name_problem` and `valid_value` decide whether it may
 travel. They check the name that it will travel under, so a custom extractor must follow the same
 grammar as the built-in ones.
 """
@@ -11,8 +11,9 @@ from types import FunctionType
 from typing import TypeVar, cast
 from weakref import WeakSet
 
-from .checking import checked_arguments, checked_flag
+from .checking import check_arguments, checked_flag, is_async
 from .errors import ConfigurationError, MalformedCredential
+from .grammar import is_token, name_problem
 from .request import Request, cookie_pairs, cookie_text
 
 HeaderExtractor = Callable[[Request], tuple[str, str] | None]
@@ -21,57 +22,8 @@ HeaderExtractor = Callable[[Request], tuple[str, str] | None]
 _Extractor = TypeVar("_Extractor", bound=HeaderExtractor)
 _MARK = "__passthrough_auth_ambient__"
 
-MAX_VALUE_BYTES = 8190
-"""The longest Authorization or custom header value, in bytes: the line limit of Apache."""
-
-
-def _alphabet(allowed: bytes) -> bytes:
-    """A table for `bytes.translate` that keeps these characters and changes all others."""
-    return bytes(code if code in allowed else code ^ 0x80 for code in range(256))
-
-
-_VISIBLE_CHARACTERS = bytes(range(0x21, 0x7F))
-_VISIBLE_AND_SPACE = _alphabet(b" " + _VISIBLE_CHARACTERS)
-_VISIBLE_BUT_COMMA = _alphabet(_VISIBLE_CHARACTERS.replace(b",", b""))
-_TOKEN = _alphabet(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 # Several WSGI servers join the lines of a Cookie header with a comma, as for other headers.
 _JOINED_COOKIE = re.compile(r",[ \t]*[^=; \t,]+=")
-_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
-_AUTH_PARAM = rf"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*(?:[!#-+\--~]+|{_QUOTED})"
-_AUTH_PARAMS = re.compile(rf"{_AUTH_PARAM}(?:[ \t]*,[ \t]*{_AUTH_PARAM})*")
-_COOKIE_PAIR = re.compile(r"(?:\A|;)[ \t]*[^=; \t][^=;]*=")
-
-# Hop-by-hop (RFC 9110 section 7.6.1), framing and routing fields. Forwarding one of these would let
-# a caller control the connection to upstream, instead of identifying the caller.
-_NOT_FORWARDABLE = frozenset(
-    {
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "forwarded",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authentication-info",
-        "proxy-authorization",
-        "proxy-connection",
-        "set-cookie",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "via",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-http-method",
-        "x-http-method-override",
-        "x-method-override",
-    }
-)
 
 # Prefixes of headers that an authenticating proxy sets from its own session cookie, or from the
 # certificate of a TLS client. A browser attaches both automatically, so such a header proves no
@@ -254,7 +206,7 @@ def extract_custom_header(
             "extractor for each, as in extract_custom_header('x-flyte-token')"
         )
     name = header_name.lower()
-    problem = check_name(name)
+    problem = name_problem(name)
     if problem:
         raise ConfigurationError(problem)
     if "_" in name:
@@ -293,7 +245,7 @@ DEFAULT_EXTRACTORS: tuple[HeaderExtractor, ...] = (
 )
 
 
-def check_extractor(extractor: object) -> HeaderExtractor:
+def checked_extractor(extractor: object) -> HeaderExtractor:
     """Return the extractor, or raise `ConfigurationError` that explains what is wrong with it."""
     if isinstance(extractor, str):
         own = {"authorization": "extract_authorization_header", "cookie": "extract_cookie_header"}
@@ -312,81 +264,11 @@ def check_extractor(extractor: object) -> HeaderExtractor:
             "it a plain `def`"
         )
     if not is_built_in(cast("HeaderExtractor", extractor)):
-        checked_arguments(f"the extractor {describe(extractor)}", extractor, "request")
+        check_arguments(f"the extractor {describe(extractor)}", extractor, "request")
     return cast("HeaderExtractor", extractor)
-
-
-def is_async(function: object) -> bool:
-    """Whether calling it returns something to await or to iterate over asynchronously."""
-    # Imported here: this takes longer than all of core, and only custom functions need it.
-    import inspect
-
-    call = getattr(function, "__call__", None)  # noqa: B004 - an async __call__ is async too
-    return any(
-        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
-        for each in (function, call)
-    )
 
 
 def describe(extractor: object) -> str:
     """The extractor's name, for messages. Not its repr, which may show secrets that it holds."""
     name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
     return f"{getattr(extractor, '__module__', '?')}.{name}"
-
-
-def check_name(name: object) -> str | None:
-    """What is wrong with a lower-case header name for forwarding; None if nothing is wrong."""
-    if name in ("authorization", "cookie"):
-        return None
-    if not isinstance(name, str) or not is_token(name):
-        return f"{name!r} is not a header name"
-    if name in _NOT_FORWARDABLE or name.startswith(("sec-", "access-control-")):
-        return f"{name!r} concerns one connection or message and is never forwarded as a credential"
-    return None
-
-
-def check_value(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) -> str | None:
-    """The value to forward under that name, trimmed; None if it is malformed.
-
-    `comma_schemes` are the lower-case Authorization schemes whose credentials are lists of
-    parameters (RFC 9110 section 11.4). If two credentials were joined with a comma, the second
-    begins with a scheme, which is not a parameter.
-    """
-    value = value.strip(" \t")
-    if name == "cookie":
-        valid = _consists_of(value, _VISIBLE_AND_SPACE) and _COOKIE_PAIR.search(value) is not None
-    elif len(value) > MAX_VALUE_BYTES:
-        valid = False
-    elif name == "authorization":
-        valid = _is_authorization(value, comma_schemes)
-    else:
-        valid = _consists_of(value, _VISIBLE_AND_SPACE)
-    return value if valid else None
-
-
-def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
-    # Without a comma this is one credential: a server, or extract_authorization_header, puts a
-    # comma between the lines that it joins.
-    scheme, _, rest = value.partition(" ")
-    if not _consists_of(scheme, _TOKEN):
-        return False
-    rest = rest.lstrip(" ")
-    if comma_schemes and scheme.lower() in comma_schemes and _AUTH_PARAMS.fullmatch(rest):
-        return True
-    return _consists_of(rest, _VISIBLE_BUT_COMMA)
-
-
-def is_token(text: str) -> bool:
-    """Whether this is a token (RFC 9110 5.6.2), like the names of headers, cookies and schemes."""
-    return _consists_of(text, _TOKEN)
-
-
-def _consists_of(text: str, alphabet: bytes) -> bool:
-    """Whether the text is not empty and has only characters of that alphabet.
-
-    A token can be as long as the rest of a request, so `translate` checks it in one pass, in C.
-    """
-    if not text or not text.isascii():
-        return False
-    raw = text.encode()
-    return raw.translate(alphabet) == raw

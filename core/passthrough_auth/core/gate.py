@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast, final
 
 from . import crosssite
 from .bindings import Binding, Bindings, find_refusal
-from .checking import checked_arguments, checked_collection, checked_flag
+from .checking import check_arguments, checked_collection, checked_flag, is_async
 from .context import Hold
 from .credentials import Credentials
 from .errors import Absence, ConfigurationError, CredentialMissing, MalformedCredential
@@ -15,16 +15,13 @@ from .exclusion import PathRule, PathRules
 from .extraction import (
     DEFAULT_EXTRACTORS,
     HeaderExtractor,
-    check_extractor,
-    check_name,
-    check_value,
+    checked_extractor,
     describe,
     is_ambient,
     is_ambient_scheme,
-    is_async,
     is_built_in,
-    is_token,
 )
+from .grammar import is_token, name_problem, valid_value
 from .refusal import Refusal, bearer_challenge, sendable
 from .request import Request
 
@@ -139,7 +136,7 @@ class Gate:
         extractors = _checked_extractors(header_extractors)
         self._extractors = tuple((self._wrapped(each), is_ambient(each)) for each in extractors)
         self._paths = PathRules(() if excluded_paths is None else excluded_paths)
-        self._trusted_origins = crosssite.check_trusted_origins(trusted_origins)
+        self._trusted_origins = crosssite.checked_origins(trusted_origins)
         self._allow_preflight = checked_flag("allow_preflight", allow_preflight)
         self._comma_schemes = _checked_schemes(comma_schemes)
         self._on_refusal = _checked_on_refusal(on_refusal)
@@ -211,7 +208,7 @@ class Gate:
             name, value = pair
             if name in found or name in malformed:
                 continue
-            checked = check_value(name, value, self._comma_schemes)
+            checked = valid_value(name, value, self._comma_schemes)
             if checked is not None:
                 found[name] = checked
                 only_ambient = only_ambient and (ambient or is_ambient_scheme(name, checked))
@@ -250,7 +247,7 @@ class Gate:
             name, value = pair
             if isinstance(name, str) and isinstance(value, str):
                 name = name.lower()
-                if check_name(name) is None:
+                if name_problem(name) is None:
                     return name, value
         self._warn(extractor, _problem_with(pair))
         return None
@@ -322,7 +319,7 @@ def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[Header
     if given is None:
         return DEFAULT_EXTRACTORS
     listed = checked_collection("header_extractors", given, f"[{_named_or_example(given)}]")
-    extractors = tuple(map(check_extractor, listed))
+    extractors = tuple(map(checked_extractor, listed))
     if not extractors:
         raise ConfigurationError(
             "header_extractors is empty, so every request would be refused. Leave it out to take "
@@ -355,5 +352,5 @@ def _checked_on_refusal(given: OnRefusal | None) -> OnRefusal | None:
         raise ConfigurationError(
             "on_refusal is a plain function (request, refusal) -> Refusal, and not an async one"
         )
-    checked_arguments("on_refusal", given, "request", "refusal")
+    check_arguments("on_refusal", given, "request", "refusal")
     return given

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from .errors import ConfigurationError
-from .extraction import is_token
+from .grammar import HOP_BY_HOP, is_token
 from .origin import origin_of
 
 
@@ -51,7 +51,7 @@ def sendable(answer: object) -> Refusal | None:
     if not all(is_token(name) and _HEADER_VALUE.fullmatch(value) for name, value in answer.headers):
         return None
     headers = [(name.lower(), value.strip(" \t")) for name, value in answer.headers]
-    if any(name in _OF_THE_CONNECTION for name, _ in headers):
+    if any(name in HOP_BY_HOP for name, _ in headers):
         return None
     kept = [header for header in headers if header[0] != "content-length"]
     length = ("content-length", str(len(answer.body)))
@@ -60,20 +60,6 @@ def sendable(answer: object) -> Refusal | None:
 
 # It has no body, and means that the client's own copy is still valid (RFC 9110 section 15.4.5).
 _NOT_MODIFIED = 304
-# Headers of the connection (RFC 9110 section 7.6.1).
-_OF_THE_CONNECTION = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 # No control characters. Latin-1 characters beyond ASCII are allowed (RFC 9110 section 5.5).
 _HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 _QUOTABLE = re.compile(r"[ !#-\[\]-~]+")

@@ -200,8 +200,7 @@ class _Lease(Hold):
 
     def close(self) -> None:
         """End it: from now on, asking for the caller raises `NoCaller("closed")`."""
-        self._absence = "closed"
-        self._credentials = None
+        self._end("closed")
 
 
 @final
