@@ -12,7 +12,7 @@ from passthrough_auth.core import OPTION_NAMES, ConfigurationError, Gate, option
 from passthrough_auth.frameworks.django import checks
 
 PAGE = ROOT / "docs" / "configuration.md"
-MISTAKES = table(PAGE, "What wrong options say")
+MISTAKES = table(PAGE, "Configuration errors")
 NAMES = {**vars(core), "bind_flyte": bind_flyte}
 
 
