@@ -10,6 +10,8 @@ from passthrough_auth.core import (
     AsgiRequest,
     CallerDenied,
     CallerUnauthenticated,
+    CredentialMissing,
+    CredentialUnusable,
     Gate,
     PathRules,
     Refused,
@@ -45,7 +47,12 @@ def test_what_a_valid_credential_is(sent, expected):
 
 
 def test_what_upstream_says_of_the_caller_is_answered_as_it_is_told():
-    for error in (CallerUnauthenticated(), CallerDenied()):
+    for error in (
+        CredentialMissing(),
+        CredentialUnusable(),
+        CallerUnauthenticated(),
+        CallerDenied(),
+    ):
         refusal = Gate().refusal_for(asgi([]), error)
         rows = [(row[1], row[2]) for row in RESPONSES if type(error).__name__ in row[0]]
         assert rows == [(str(refusal.status), refusal.body.decode())]
