@@ -10,6 +10,8 @@ from passthrough_auth.core import (
     AsgiRequest,
     CallerDenied,
     CallerUnauthenticated,
+    CredentialMissing,
+    CredentialUnusable,
     Gate,
     PathRules,
     Refused,
@@ -19,7 +21,7 @@ from passthrough_auth.core import (
 PAGE = ROOT / "docs" / "semantics.md"
 PATHS = table(PAGE, "Public paths")
 SENT = table(PAGE, "Credentials")
-ANSWERS = table(PAGE, "Answers")
+RESPONSES = table(PAGE, "Responses")
 
 
 @pytest.mark.parametrize(("rule", "path", "expected"), PATHS)
@@ -39,18 +41,25 @@ def test_what_a_valid_credential_is(sent, expected):
         else:
             assert isinstance(decision, Refused)
             detail = json.loads(decision.refusal.body)["detail"]
-            assert detail == f"Authentication credentials {expected}"
+            status, _, kind = expected.partition(", ")
+            assert str(decision.refusal.status) == status
+            assert detail == f"Authentication credentials {kind}"
 
 
 def test_what_upstream_says_of_the_caller_is_answered_as_it_is_told():
-    for error in (CallerUnauthenticated(), CallerDenied()):
+    for error in (
+        CredentialMissing(),
+        CredentialUnusable(),
+        CallerUnauthenticated(),
+        CallerDenied(),
+    ):
         refusal = Gate().refusal_for(asgi([]), error)
-        rows = [(row[1], row[2]) for row in ANSWERS if type(error).__name__ in row[0]]
+        rows = [(row[1], row[2]) for row in RESPONSES if type(error).__name__ in row[0]]
         assert rows == [(str(refusal.status), refusal.body.decode())]
 
 
 def test_the_answers_of_the_gate_are_told():
-    told = {(status, body) for _, status, body in ANSWERS}
+    told = {(status, body) for _, status, body in RESPONSES}
     ambient = [("Cookie", "a=b"), ("Sec-Fetch-Site", "cross-site")]
     for lines in ([], [("Authorization", "Bearer")], ambient):
         refusal = Gate().decide(asgi(lines, "POST")).refusal

@@ -5,7 +5,14 @@ from settings import *  # noqa: F403 - as settings modules are built on others
 
 SECRET_KEY = "of a test"
 ROOT_URLCONF = "project"
-INSTALLED_APPS = ["passthrough_auth.frameworks.django"]
+INSTALLED_APPS = [
+    # What the middleware of a new project needs.
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "passthrough_auth.frameworks.django",
+]
 urlpatterns = []
 
 
