@@ -75,7 +75,6 @@ import passthrough_auth.{module}
         ("clients.requests", "requests", "requests"),
         ("clients.aiohttp", "aiohttp", "aiohttp"),
         ("clients.grpc", "grpc", "grpc"),
-        ("cli", "click", "demo"),
         ("testing.clients", "trustme", "testing"),
         ("testing.conformance.__main__", "click", "testing"),
         ("testing.flyte", "trustme", "flyte,testing"),

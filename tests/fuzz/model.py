@@ -47,11 +47,12 @@ def is_rule(rule: "str | re.Pattern[str]") -> bool:
     """Whether a rule can be right at all."""
     if isinstance(rule, re.Pattern):
         # One that begins with a letter can't match a whole path.
-        return not rule.pattern[:1].isalnum()
+        return not (rule.pattern[:1].isalnum() or rule.pattern.startswith("_"))
     if (
         rule.startswith("^")
         or rule.endswith("$")
         or re.search(r"/:\w|{\w+(:[^}]*)?}|<[^>]+>", rule)
+        or re.search(r"[.]\+|\[[^]]+\][*+?]|\([^)]*\|[^)]*\)", rule)
     ):
         return False  # written as another framework's route, or as a regular expression
     literal = rule[:-1] if rule.endswith("/*") else rule
