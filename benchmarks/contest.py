@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import product
 from multiprocessing import get_context
 from statistics import median, quantiles
 from typing import Literal, NamedTuple
@@ -97,16 +96,6 @@ def compete(
 def over(samples: Samples, base: Samples) -> Samples:
     """What the one costs over the other, round by round."""
     return [sample - own for sample, own in zip(samples, base, strict=True)]
-
-
-def ratio(samples: Samples, base: Samples) -> float:
-    """How many times as much the one is as the other, by their medians."""
-    return median(samples) / median(base)
-
-
-def named(module: str, names: Sequence[str]) -> list[Entrant]:
-    """Entrants of one module."""
-    return [Entrant(each, name) for each, name in product([module], names)]
 
 
 def _worker(module: str, clock: Clock) -> ProcessPoolExecutor:

@@ -12,22 +12,6 @@ import pytest
 import passthrough_auth.core
 
 CORE = Path(inspect.getfile(passthrough_auth.core)).parent
-FRAMEWORKS = (
-    "aiohttp",
-    "asgiref",
-    "django",
-    "fastapi",
-    "flask",
-    "flyte",
-    "grpc",
-    "httpx",
-    "litestar",
-    "pydantic",
-    "quart",
-    "requests",
-    "starlette",
-    "werkzeug",
-)
 
 
 def python(code, *arguments):
