@@ -8,10 +8,12 @@ so that a channel made in one caller's request would send that caller's for ever
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from typing import Any, NamedTuple, cast
 
 from passthrough_auth.core import (
+    BodyInContext,
     ConfigurationError,
     DestinationNotAllowed,
     Destinations,
@@ -19,6 +21,7 @@ from passthrough_auth.core import (
     check_destinations,
     origin_of,
     requires_extra,
+    without_caller,
 )
 
 with requires_extra("grpc"):
@@ -59,7 +62,7 @@ def secure_channel(
     """
     origin = _secure_origin(target, credentials, destinations)
     channel = grpc.secure_channel(_target(origin), credentials, options, compression)
-    return grpc.intercept_channel(channel, _Interceptor(destinations, origin))
+    return _as_the_caller(channel, destinations, origin)
 
 
 def insecure_channel(
@@ -76,7 +79,7 @@ def insecure_channel(
     """
     origin = _loopback_origin(target, destinations)
     channel = grpc.insecure_channel(_target(origin), _unproxied(options), compression)
-    return grpc.intercept_channel(channel, _Interceptor(destinations, origin))
+    return _as_the_caller(channel, destinations, origin)
 
 
 def aio_secure_channel(
@@ -205,6 +208,28 @@ class _Metadata:
         return [*own, *((name, value) for name, value in headers.items() if name not in taken)]
 
 
+def _as_the_caller(
+    channel: grpc.Channel, destinations: Destinations, origin: Origin
+) -> grpc.Channel:
+    """This channel, with what it takes for each call to be made as its caller, and only that."""
+    watched = cast("grpc.Channel", _Watched(channel))
+    return grpc.intercept_channel(watched, _Interceptor(destinations, origin))
+
+
+class _Watched:
+    """A channel whose watchers, which share threads, are called with nobody as the caller."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
+
+    def subscribe(self, *args: Any, **options: Any) -> None:
+        with without_caller():
+            self._channel.subscribe(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+
 class _Interceptor(
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
@@ -219,22 +244,29 @@ class _Interceptor(
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
-        return continuation(self._details(client_call_details), request)
+        return self._call(continuation, client_call_details, request)
 
     def intercept_unary_stream(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
-        return continuation(self._details(client_call_details), request)
+        return self._call(continuation, client_call_details, request)
 
     def intercept_stream_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
     ) -> Any:
-        return continuation(self._details(client_call_details), request_iterator)
+        return self._call(continuation, client_call_details, _in_context(request_iterator))
 
     def intercept_stream_stream(
         self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
     ) -> Any:
-        return continuation(self._details(client_call_details), request_iterator)
+        return self._call(continuation, client_call_details, _in_context(request_iterator))
+
+    def _call(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
+        carrying = self._details(details)
+        # A thread that gRPC starts for one call serves all those on the channel: it runs the
+        # callbacks of each, in a copy of the context that it was started in.
+        with without_caller():
+            return continuation(carrying, request)
 
     def _details(self, details: Any) -> _CallDetails:
         return _CallDetails(
@@ -245,6 +277,11 @@ class _Interceptor(
             details.wait_for_ready,
             details.compression,
         )
+
+
+def _in_context(requests: Iterable[Any]) -> Iterator[Any]:
+    """These requests, each produced in the context of the call, whichever thread asks for it."""
+    return BodyInContext(requests, copy_context().run, on_close=lambda: None)
 
 
 class _AioDetails:

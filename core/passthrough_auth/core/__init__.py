@@ -6,7 +6,7 @@ It imports the standard library only.
 from typing import TYPE_CHECKING
 
 from .bindings import Binding
-from .context import Hold, auth_metadata, current_credentials, current_hold
+from .context import Hold, auth_metadata, current_credentials, current_hold, without_caller
 from .credentials import Credential, Credentials
 from .destinations import Destination, Destinations, Hop, OnMissing, Trail, check_destinations
 from .errors import (
@@ -99,6 +99,7 @@ __all__ = [
     "refuse_preflight_option",
     "requires_extra",
     "snapshot",
+    "without_caller",
 ]
 
 

@@ -9,7 +9,7 @@ who is gone.
 
 import os
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import ContextVar, Token
 from functools import cache
 from types import TracebackType
@@ -107,6 +107,16 @@ class Hold:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Hold can't be pickled or copied: the copy would never end")
+
+
+def without_caller() -> AbstractContextManager[Hold]:
+    """A context manager: within it nobody is the caller, and no client is bound to one.
+
+    For clients whose library starts threads. Such a thread copies the context it is started in,
+    and goes on to run what belongs to the calls of others.
+    """
+    hold = current_hold()
+    return Hold(None, "outside", () if hold is None else hold.bindings).active()
 
 
 @final
