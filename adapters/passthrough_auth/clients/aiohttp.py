@@ -13,6 +13,7 @@ from passthrough_auth.core import (
     Destinations,
     Trail,
     check_destinations,
+    keep_first_cookie,
     requires_extra,
 )
 
@@ -70,7 +71,9 @@ class CallerMiddleware:
         if hop.add and request.proxy is not None:
             self._destinations.refuse_plain_proxy(str(request.url))
         added = hop.apply(request.headers)
-        call.trail = hop.trail
+        # What a middleware of the app sets on a later try is the app's own: any other Cookie was
+        # taken away before it saw the hop.
+        call.trail = hop.trail._replace(cookie=None)
         try:
             return await handler(request)
         finally:
@@ -82,12 +85,13 @@ class CallerMiddleware:
 class _Call:
     """One call of a session: the trail of its hops, and what it began with."""
 
-    __slots__ = ("_begun_with", "_is_plain", "session", "trail")
+    __slots__ = ("_authorization", "_cookie", "_is_plain", "session", "trail")
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self.trail: Trail | None = None
-        self._begun_with: tuple[str | None, str | None] | None = None
+        self._authorization: str | None = None
+        self._cookie: str | None = None
         self._is_plain = False
 
     def begin_hop(self, request: aiohttp.ClientRequest) -> None:
@@ -95,14 +99,13 @@ class _Call:
 
         If the Location had a user name and password, aiohttp has taken them off the URL and made
         an Authorization header of them. In some releases it also adds the cookies of the response
-        before, without a jar: they are dropped.
+        before, without a jar.
         """
-        authorization, cookie = map(request.headers.get, ("authorization", "cookie"))
-        if self._begun_with is None:
-            self._begun_with = authorization, cookie
-        self._is_plain = authorization in (None, self._begun_with[0])
-        if cookie != self._begun_with[1]:
-            request.headers.popall("cookie", None)
+        authorization = request.headers.get("authorization")
+        if self._cookie is None:  # the first hop
+            self._authorization = authorization
+        self._is_plain = authorization in (None, self._authorization)
+        self._cookie = keep_first_cookie(request.headers, self._cookie)
 
     def url_of(self, request: aiohttp.ClientRequest) -> str:
         """The URL of this hop, or "" if its Location had, or may have had, a user name."""

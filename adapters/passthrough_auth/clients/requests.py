@@ -47,8 +47,6 @@ class CallerSession(Shared, requests.Session):
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType] - untyped in the stubs
-        # What the response before has set: no cookies means none within one call either.
-        prepared_request.headers.pop("Cookie", None)
         vars(prepared_request)[_CALL] = vars(response).get(_CALL)
 
 

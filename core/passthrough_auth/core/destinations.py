@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, cast, final
 
 from .checking import checked_collection, checked_flag
 from .context import current_hold
-from .credentials import NOBODY, Credentials
+from .credentials import NOBODY, Credential, Credentials
 from .errors import (
     Absence,
     ConfigurationError,
@@ -197,12 +197,14 @@ class Trail(NamedTuple):
     """Where the hops of one call have been. A client keeps it between two hops; it has no secret.
 
     `strayed` is true from the first hop that left the origin of the first one. Until then, `own`
-    has the names of headers that the app set itself, in place of the caller's.
+    has the names of headers that the app set itself, in place of the caller's, and `cookie` is what
+    `keep_first_cookie` tells of the first hop.
     """
 
     origin: Origin
     strayed: bool = False
     own: frozenset[str] = frozenset()
+    cookie: str | None = None
 
 
 @final
@@ -223,16 +225,18 @@ class Hop:
     def apply(self, headers: MutableMapping[str, Any]) -> list[str]:
         """Change the headers of this hop, whose mapping must not mind the case of names.
 
-        A header that the app set itself stays as it is while the call keeps to its origin. Nor
-        does the caller's take its place once the client has dropped it, as some do with Cookie on
-        a redirect: beside the rest of what the app set, it would be another identity. Returns the
-        names of those added: the caller's, which may have to be taken away after the hop.
+        A header that the app set itself stays as it is while the call keeps to its origin; of
+        Cookie headers, the one that the call began with. Nor does the caller's take its place once
+        the client has dropped it, as some do with Cookie on a redirect: beside the rest of what the
+        app set, it would be another identity. Returns the names of those added: the caller's, which
+        may have to be taken away after the hop.
         """
         for name in self.remove:
             if name in headers:
                 del headers[name]
+        cookie = keep_first_cookie(headers, self.trail.cookie)
         own = self.trail.own.union(name for name in self.add if name in headers)
-        self.trail = self.trail._replace(own=own)
+        self.trail = self.trail._replace(own=own, cookie=cookie)
         added = [name for name in self.add if name not in own]
         for name in added:
             headers[name] = self.add[name]
@@ -387,6 +391,25 @@ def check_destinations(given: object) -> Destinations:
             "destinations takes Destinations: write Destinations('https://api.example.com')"
         )
     return given
+
+
+def keep_first_cookie(headers: MutableMapping[str, Any], first: str | None) -> str:
+    """Take away any Cookie but the one that a call began with, which is the app's own.
+
+    One that turns up later is the client library's doing: it is of a response on the way, perhaps
+    a stranger's, and would stand in place of the caller's.
+
+    `first` is what this returned for the first hop, and None there. It is no secret: a fingerprint,
+    empty for a call that began without a Cookie.
+    """
+    found = ""
+    if "cookie" in headers:
+        found = Credential("cookie", repr(headers["cookie"])).fingerprint
+    if first is None:
+        return found
+    if found and found != first:
+        del headers["cookie"]
+    return first
 
 
 def _how_to_write(url: str) -> str:
