@@ -40,7 +40,6 @@ MADE = {
     "httpx2 async transport": for_httpx2.AsyncCallerTransport,
     "requests": for_requests.CallerSession,
     "aiohttp session": for_aiohttp.caller_session,
-    "aiohttp middleware": for_aiohttp.CallerMiddleware,
     "grpc": secured(for_grpc.secure_channel),
     "grpc, insecure": unsecured(for_grpc.insecure_channel),
     "grpc.aio": secured(for_grpc.aio_secure_channel),

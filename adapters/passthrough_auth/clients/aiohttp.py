@@ -1,4 +1,4 @@
-"""The caller's credentials for aiohttp: a client middleware, and sessions made with it.
+"""The caller's credentials for aiohttp: sessions that judge every hop.
 
 async with caller_session(Destinations("https://api.example.com")) as session:
     await session.get("https://api.example.com/reports")
@@ -40,7 +40,7 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
     headers = CIMultiDict[str](options.get("headers") or ())
     check_shared(options, headers, check_destinations(destinations))
     given = options.pop("middlewares", ())
-    middlewares = (_begin_hop, *given, CallerMiddleware(destinations))
+    middlewares = (_begin_hop, *given, _CallerMiddleware(destinations))
     traces = [*(options.pop("trace_configs", None) or ()), _calls_of(destinations)]
     return aiohttp.ClientSession(
         middlewares=middlewares,
@@ -50,23 +50,20 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
     )
 
 
-class CallerMiddleware:
-    """Sends each hop with what of the caller's may travel to its origin.
+class _CallerMiddleware:
+    """The last of a session's middlewares: sends each hop with what may travel to its origin.
 
-    `caller_session` makes a session with it, which also keeps no cookies and tells it which hops
-    belong to one call. In a session of your own, give that one `aiohttp.DummyCookieJar()`; a
-    redirect to an origin that is not named then raises `DestinationNotAllowed`.
+    It is of no use in a session of anybody else's, which would not tell it which hops are of one
+    call, and whose cookie jar would carry one caller's cookies along with the next.
     """
 
     def __init__(self, destinations: Destinations) -> None:
-        self._destinations = check_destinations(destinations)
+        self._destinations = destinations
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        call = _call.get()
-        if call is None or call.session is not request.session:
-            call = _Call(request.session)
+        call = _call_of(request)
         hop = self._destinations.hop(call.url_of(request), call.trail)
         if hop.add and request.proxy is not None:
             self._destinations.refuse_plain_proxy(str(request.url))
@@ -109,19 +106,28 @@ class _Call:
 
     def url_of(self, request: aiohttp.ClientRequest) -> str:
         """The URL of this hop, or "" if its Location had, or may have had, a user name."""
-        return str(request.url) if self.trail is None or self._is_plain else ""
+        return str(request.url) if self._is_plain else ""
 
 
 _call: ContextVar[_Call | None] = ContextVar("passthrough_auth_aiohttp_call", default=None)
+
+
+def _call_of(request: aiohttp.ClientRequest) -> _Call:
+    """The call that this hop belongs to."""
+    call = _call.get()
+    if call is None or call.session is not request.session:
+        raise ConfigurationError(
+            "a middleware has called its handler in another context than the call's, where nobody "
+            "knows which call this is. Await it, or leave the context to asyncio.create_task"
+        )
+    return call
 
 
 async def _begin_hop(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     """The first of a session's middlewares: called once a hop, however often the app's try it."""
-    call = _call.get()
-    if call is not None:
-        call.begin_hop(request)
+    _call_of(request).begin_hop(request)
     return await handler(request)
 
 
