@@ -58,7 +58,13 @@ BOTH = pytest.mark.parametrize(
 @BOTH
 @pytest.mark.parametrize(
     "option",
-    [{"mounts": {}}, {"trust_env": True}, {"cookies": {"a": "b"}}, {"auth": ("app", "password")}],
+    [
+        {"mounts": {}},
+        {"proxies": {"all://": None}},
+        {"trust_env": True},
+        {"cookies": {"a": "b"}},
+        {"auth": ("app", "password")},
+    ],
     ids=lambda option: next(iter(option)),
 )
 def test_an_option_that_leads_around_the_boundary_is_refused(library, ours, option):

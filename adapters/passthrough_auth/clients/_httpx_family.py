@@ -21,7 +21,12 @@ TRANSPORT_OPTIONS = (
 )
 """The options of a client that its transport takes."""
 
-_REFUSED = {**INSTEAD, "mounts": "goes through one transport; write transport="}
+_REFUSED = {
+    **INSTEAD,
+    "mounts": "goes through one transport; write transport=",
+    # Up to httpx 0.27, a mapping that makes mounts.
+    "proxies": "goes through one proxy at most; write proxy=",
+}
 _UNTOLD = (
     "Nothing public tells whether the transport given leads through one: if it doesn't, write "
     "proxied=False beside it"
