@@ -214,6 +214,37 @@ def test_credentials_that_may_not_encrypt_are_refused(make, credentials):
         make("a.example:443", credentials, destinations=Destinations("https://a.example"))
 
 
+UNSENDABLE = pytest.mark.parametrize("name", ["x-token-bin", "grpc-token", "x.token!~"])
+
+
+@UNSENDABLE
+@pytest.mark.parametrize("make", [insecure_channel, aio_insecure_channel])
+def test_a_name_that_grpc_has_no_metadata_for_is_refused_with_the_channel(make, name):
+    """gRPC would fail each call, for want of bytes or with INTERNAL, or take it for its own."""
+    destinations = Destinations(
+        Destination("http://localhost:1", send={"authorization": f"{name}: {{value}}"}),
+    )
+    with pytest.raises(ConfigurationError, match="Send it under another name"):
+        make("localhost:1", destinations=destinations)
+
+
+@UNSENDABLE
+def test_a_name_that_grpc_has_no_metadata_for_is_refused_with_the_call(world, name):
+    """If it comes from the caller's request, under whatever the app's extractors take."""
+    target, named = target_of(world, "plain"), world.destinations()
+    renamed = Destinations(Destination(world.root("plain"), send={name: "x-token"}))
+    with (
+        insecure_channel(target, destinations=named) as channel,
+        insecure_channel(target, destinations=renamed) as renaming,
+        auth_metadata((name, "abc"), bindings=()),
+    ):
+        with pytest.raises(ConfigurationError, match="as in Destination") as caught:
+            seen(channel)
+        assert seen(renaming)["x-token"] == "abc"
+
+    assert repr(name) in str(caught.value)
+
+
 def test_the_credentials_of_google_s_machines_are_accepted():
     """ALTS encrypts as TLS does. It can be tried there only: here the channel is made, no more."""
     destinations = Destinations("https://a.example")

@@ -649,6 +649,18 @@ def test_the_names_confined_are_those_of_every_destination_and_of_the_caller():
         assert destinations.confined_headers() == fixed | {"x-of-the-caller"}
 
 
+def test_the_names_sent_are_those_that_a_destination_names():
+    destinations = Destinations(
+        "https://a.example",
+        Destination("https://b.example", send={"X-In": "X-Out: {value}", "cookie": "Cookie"}),
+    )
+
+    assert destinations.sent_names(origin_of("https://a.example")) == set()
+    assert destinations.sent_names(origin_of("https://b.example")) == {"x-out", "cookie"}
+    with pytest.raises(DestinationNotAllowed):
+        destinations.sent_names(origin_of("https://c.example"))
+
+
 def test_plain_http_through_a_proxy_is_refused():
     destinations = Destinations("http://localhost:8000", "https://a.example")
 

@@ -36,6 +36,9 @@ _PORT = re.compile(r".*:[0-9]+")
 # other way to tell. Seen of the others, with gRPC 1.66 to 1.85: those of local connections and of
 # xDS send in the clear, the former also inside composite ones (1.66).
 _ENCRYPTING = frozenset({"SSLChannelCredentials", "ALTSChannelCredentials"})
+# The names of metadata that carry text. Those that end in "-bin" carry bytes, those that begin with
+# "grpc-" are gRPC's own (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+_NAME_OF_TEXT = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 # Proxies that the environment names, and those that options do: what is not encrypted, they see.
 _NO_PROXY = (("grpc.enable_http_proxy", 0), ("grpc.address_http_proxy_enabled_addresses", ""))
 
@@ -58,7 +61,7 @@ def secure_channel(
     is the caller's, and a call of its own may be given `credentials=`.
 
     Raises `DestinationNotAllowed` for a target that isn't named, `ConfigurationError` for
-    credentials that don't encrypt.
+    credentials that don't encrypt, and for a `send=` with a name that gRPC has no metadata for.
     """
     origin = _secure_origin(target, credentials, destinations)
     channel = grpc.secure_channel(_target(origin), credentials, options, compression)
@@ -144,7 +147,9 @@ def _loopback_origin(target: str, destinations: Destinations) -> Origin:
 
 def _named_origin(url: str, destinations: Destinations) -> Origin:
     check_destinations(destinations).check(url)
-    return cast("Origin", origin_of(url))
+    origin = cast("Origin", origin_of(url))
+    _check_names(destinations.sent_names(origin))
+    return origin
 
 
 def _url(scheme: str, target: str) -> str:
@@ -166,6 +171,18 @@ def _target(origin: Origin) -> str:
 def _unproxied(options: Options | None) -> Options:
     """These, with no proxy. Of two options of one name, gRPC takes the first."""
     return [*_NO_PROXY, *(options or ())]
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise `ConfigurationError` for a header that gRPC has no metadata for."""
+    for name in names:
+        if _NAME_OF_TEXT.fullmatch(name) is None:
+            raise ConfigurationError(
+                f"gRPC can't send the caller's {name!r}: names of metadata consist of letters, "
+                "digits and '_.-', don't begin with 'grpc-', and are for bytes if they end in "
+                "'-bin'. Send it under another name, as in Destination(..., "
+                f"send={{{name!r}: 'x-token'}})"
+            )
 
 
 # --- What a call carries --------------------------------------------------------------------------
@@ -205,6 +222,7 @@ class _Metadata:
             # The app authenticates this call by itself, which gRPC does with this name.
             taken.add("authorization")
         headers = self._destinations.headers_for(self._url)
+        _check_names(headers)
         return [*own, *((name, value) for name, value in headers.items() if name not in taken)]
 
 

@@ -147,6 +147,10 @@ class Destination:
         lines = self._lines or ()
         return frozenset(name for line in lines for name in (line.inbound, line.name))
 
+    def sent_names(self) -> frozenset[str]:
+        """The lower-case names of headers that `send` names. Without it, they are the caller's."""
+        return frozenset(line.name for line in self._lines or ())
+
     def _credentials(self, origin: Origin) -> Credentials | None:
         hold = current_hold()
         if hold is None:
@@ -296,6 +300,13 @@ class Destinations:
     def names(self, origin: Origin) -> bool:
         """Whether credentials may travel to this origin."""
         return self._find(origin) is not None
+
+    def sent_names(self, origin: Origin) -> frozenset[str]:
+        """The lower-case names of headers that `send` names for this origin. For clients.
+
+        Raises `DestinationNotAllowed`.
+        """
+        return self._named(origin).sent_names()
 
     def sendable(self, origin: Origin, credentials: Credentials) -> Credentials:
         """What of these may travel to this origin. For snapshots that are narrowed to it.
