@@ -214,6 +214,13 @@ def test_credentials_that_may_not_encrypt_are_refused(make, credentials):
         make("a.example:443", credentials, destinations=Destinations("https://a.example"))
 
 
+@pytest.mark.parametrize("kind", ["composite", "composite-tls"])
+def test_call_credentials_that_come_with_the_channels_are_told_where_to_go(kind):
+    destinations = Destinations("https://a.example")
+    with pytest.raises(ConfigurationError, match="carry call credentials of the app's"):
+        secure_channel("a.example:443", OF_OTHER_KINDS[kind], destinations=destinations)
+
+
 UNSENDABLE = pytest.mark.parametrize("name", ["x-token-bin", "grpc-token", "x.token!~"])
 
 

@@ -125,6 +125,12 @@ def _secure_origin(
     target: str, credentials: grpc.ChannelCredentials, destinations: Destinations
 ) -> Origin:
     kind = type(getattr(credentials, "_credentials", None)).__name__
+    if kind == "CompositeChannelCredentials":
+        raise ConfigurationError(
+            "these credentials carry call credentials of the app's, for every call. Write "
+            "grpc.ssl_channel_credentials() here, and give call credentials to the call that is "
+            "to be the app's own: credentials="
+        )
     if kind not in _ENCRYPTING:
         raise ConfigurationError(
             f"channel credentials of this kind ({kind}) don't encrypt, or not always. Write "
