@@ -67,6 +67,31 @@ def test_anything_but_destinations_is_refused_when_the_client_is_made(make, give
     )
 
 
+@pytest.mark.parametrize(
+    ("made", "make"),
+    [
+        ("caller_session", lambda: for_aiohttp.caller_session(Destinations(f"https://{TARGET}"))),
+        (
+            "aio_secure_channel",
+            lambda: secured(for_grpc.aio_secure_channel)(Destinations(f"https://{TARGET}")),
+        ),
+        (
+            "aio_insecure_channel",
+            lambda: unsecured(for_grpc.aio_insecure_channel)(Destinations(f"http://{TARGET}")),
+        ),
+    ],
+    ids=["aiohttp", "grpc.aio", "grpc.aio, insecure"],
+)
+def test_what_belongs_to_an_event_loop_is_made_in_one(made, make):
+    """With none, the libraries name no place for it, and gRPC may take a loop that never runs."""
+    with pytest.raises(RuntimeError) as caught:
+        make()
+
+    assert str(caught.value) == (
+        f"{made}(...) is made where an event loop runs: in the app's lifespan, with `async with`"
+    )
+
+
 async def with_aiohttp(destinations):
     async with for_aiohttp.caller_session(destinations) as session:
         await session.get("/reports")

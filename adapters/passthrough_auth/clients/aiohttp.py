@@ -17,7 +17,7 @@ from passthrough_auth.core import (
     requires_extra,
 )
 
-from ._shared import INSTEAD, check_shared, refuse_options
+from ._shared import INSTEAD, check_shared, refuse_options, require_running_loop
 
 with requires_extra("aiohttp"):
     import aiohttp
@@ -34,11 +34,13 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
     from the environment. Each call raises what `Destinations.headers_for` raises, before anything
     is sent, and else what aiohttp raises.
 
-    Raises `ConfigurationError` for an option that would lead around the boundary.
+    Raises `ConfigurationError` for an option that would lead around the boundary, and
+    `RuntimeError` where no event loop runs.
     """
     refuse_options(options, _REFUSED)
     headers = CIMultiDict[str](options.get("headers") or ())
     check_shared(options, headers, check_destinations(destinations))
+    require_running_loop("caller_session(...)")
     given = options.pop("middlewares", ())
     middlewares = (_begin_hop, *given, _CallerMiddleware(destinations))
     traces = [*(options.pop("trace_configs", None) or ()), _calls_of(destinations)]

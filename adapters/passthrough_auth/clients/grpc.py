@@ -24,6 +24,8 @@ from passthrough_auth.core import (
     without_caller,
 )
 
+from ._shared import require_running_loop
+
 with requires_extra("grpc"):
     import grpc
     import grpc.aio
@@ -94,9 +96,13 @@ def aio_secure_channel(
     compression: grpc.Compression | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> grpc.aio.Channel:
-    """`secure_channel` for asyncio. Its own interceptors run after those given."""
+    """`secure_channel` for asyncio. Its own interceptors run after those given.
+
+    It belongs to the event loop that it is made in. Raises `RuntimeError` where none runs.
+    """
     origin = _secure_origin(target, credentials, destinations)
     own = _aio_interceptors(destinations, origin)
+    require_running_loop("aio_secure_channel(...)")
     return grpc.aio.secure_channel(
         _target(origin), credentials, options, compression, [*interceptors, *own]
     )
@@ -110,9 +116,13 @@ def aio_insecure_channel(
     compression: grpc.Compression | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> grpc.aio.Channel:
-    """`insecure_channel` for asyncio. Its own interceptors run after those given."""
+    """`insecure_channel` for asyncio. Its own interceptors run after those given.
+
+    It belongs to the event loop that it is made in. Raises `RuntimeError` where none runs.
+    """
     origin = _loopback_origin(target, destinations)
     own = _aio_interceptors(destinations, origin)
+    require_running_loop("aio_insecure_channel(...)")
     return grpc.aio.insecure_channel(
         _target(origin), _unproxied(options), compression, [*interceptors, *own]
     )
