@@ -1,12 +1,13 @@
 """aiohttp: the suite that every client passes, and what is its own."""
 
 import asyncio
+import contextvars
 import gc
 
 import aiohttp
 import pytest
 
-from passthrough_auth.clients.aiohttp import CallerMiddleware, caller_session
+from passthrough_auth.clients.aiohttp import caller_session
 from passthrough_auth.core import (
     ConfigurationError,
     DestinationNotAllowed,
@@ -194,14 +195,27 @@ def test_a_user_name_in_a_redirect_is_nobodys_whatever_a_middleware_sets(world, 
     assert [carried for _, carried in hops[1:] if carried] == []
 
 
-def test_our_middleware_given_with_a_request_carries_nothing_beyond_its_first_hop(world):
-    """It then doesn't see what aiohttp made of a Location."""
-    ours = CallerMiddleware(world.destinations())
-    for origin in ("named", "stranger"):
-        url = world.redirect("named", world.url(origin).replace("://", "://mallory:password@"))
-        status, hops = fetched(world, url, middlewares=(ours,))
+def test_a_middleware_that_leaves_the_context_of_its_call_is_refused(world):
+    """There, nothing tells a redirect from the beginning of another call."""
+    world.clear()
 
-        assert (status, hops) == (200, [("named", dict([ALICE])), (origin, {})])
+    async def leaves(request, handler):
+        return await asyncio.create_task(handler(request), context=contextvars.Context())
+
+    with pytest.raises(ConfigurationError, match=r"leave the context to asyncio.create_task"):
+        fetched(world, world.url("named"), leaves)
+
+    assert world.arrivals() == []
+
+
+def test_a_middleware_that_calls_on_in_a_task_stays_in_the_call(world):
+    async def in_a_task(request, handler):
+        return await asyncio.create_task(handler(request))
+
+    for origin, carried in [("second", dict([ALICE])), ("stranger", {})]:
+        url = world.redirect("named", world.url(origin))
+        hops = [("named", dict([ALICE])), (origin, carried)]
+        assert fetched(world, url, in_a_task) == (200, hops)
 
 
 # aiohttp doesn't close a connection that it was about to use again.
@@ -257,28 +271,6 @@ def test_traces_of_the_app_are_kept(world):
     run(world, use, trace_configs=[trace])
 
     assert [str(url) for url in began] == [world.url("named")]
-
-
-def test_the_middleware_alone_refuses_a_redirect_to_an_origin_that_is_not_named(world):
-    """It sees hops, but not which of them begin a call: each has to be named."""
-
-    async def work():
-        async with (
-            connector(world) as connects,
-            aiohttp.ClientSession(
-                connector=connects,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                middlewares=(CallerMiddleware(world.destinations()),),
-            ) as session,
-        ):
-            with as_alice():
-                async with session.get(world.redirect("named", world.url("second"))) as response:
-                    found = (await response.json())["headers"]["authorization"]
-                with pytest.raises(DestinationNotAllowed):
-                    await session.get(world.redirect("named", world.url("stranger")))
-        return found
-
-    assert asyncio.run(work()) == ALICE[1]
 
 
 def test_two_sessions_in_one_task_keep_their_calls_apart(world):

@@ -3,6 +3,10 @@
 import asyncio
 import gc
 import json
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -210,6 +214,44 @@ def test_credentials_that_may_not_encrypt_are_refused(make, credentials):
         make("a.example:443", credentials, destinations=Destinations("https://a.example"))
 
 
+@pytest.mark.parametrize("kind", ["composite", "composite-tls"])
+def test_call_credentials_that_come_with_the_channels_are_told_where_to_go(kind):
+    destinations = Destinations("https://a.example")
+    with pytest.raises(ConfigurationError, match="carry call credentials of the app's"):
+        secure_channel("a.example:443", OF_OTHER_KINDS[kind], destinations=destinations)
+
+
+UNSENDABLE = pytest.mark.parametrize("name", ["x-token-bin", "grpc-token", "x.token!~"])
+
+
+@UNSENDABLE
+@pytest.mark.parametrize("make", [insecure_channel, aio_insecure_channel])
+def test_a_name_that_grpc_has_no_metadata_for_is_refused_with_the_channel(make, name):
+    """gRPC would fail each call, for want of bytes or with INTERNAL, or take it for its own."""
+    destinations = Destinations(
+        Destination("http://localhost:1", send={"authorization": f"{name}: {{value}}"}),
+    )
+    with pytest.raises(ConfigurationError, match="Send it under another name"):
+        make("localhost:1", destinations=destinations)
+
+
+@UNSENDABLE
+def test_a_name_that_grpc_has_no_metadata_for_is_refused_with_the_call(world, name):
+    """If it comes from the caller's request, under whatever the app's extractors take."""
+    target, named = target_of(world, "plain"), world.destinations()
+    renamed = Destinations(Destination(world.root("plain"), send={name: "x-token"}))
+    with (
+        insecure_channel(target, destinations=named) as channel,
+        insecure_channel(target, destinations=renamed) as renaming,
+        auth_metadata((name, "abc"), bindings=()),
+    ):
+        with pytest.raises(ConfigurationError, match="as in Destination") as caught:
+            seen(channel)
+        assert seen(renaming)["x-token"] == "abc"
+
+    assert repr(name) in str(caught.value)
+
+
 def test_the_credentials_of_google_s_machines_are_accepted():
     """ALTS encrypts as TLS does. It can be tried there only: here the channel is made, no more."""
     destinations = Destinations("https://a.example")
@@ -318,3 +360,139 @@ def test_interceptors_of_the_app_run_first(world, trusted):
                 return await channel.unary_unary(METHOD)(b"/whoami")
 
     assert json.loads(asyncio.run(work()))["headers"]["authorization"] == "Basic own"
+
+
+# --- What runs in threads of gRPC's ---------------------------------------------------------------
+
+AS_BOB = ("authorization", "Bearer bob")
+STREAMED = ("stream_unary", "stream_stream")
+
+
+def caller():
+    """Whose credentials would be sent from here, or why none."""
+    try:
+        return current_credentials().headers()["authorization"]
+    except NoCaller as absent:
+        return absent.reason
+
+
+def begun(channel, kind, path, requests=None):
+    """A call under way, of that kind, which is a future to gRPC whatever it answers with."""
+    make = getattr(channel, kind)(method(kind))
+    make = make if kind.endswith("stream") else make.future
+    return make((iter([path]) if requests is None else requests) if kind in STREAMED else path)
+
+
+@contextmanager
+def as_bob_on_a_channel_in_use_by_alice(world):
+    """The channel, on which Alice began to call first and has not ended yet."""
+    with insecure_channel(target_of(world, "plain"), destinations=world.destinations()) as channel:
+        with as_alice():
+            first = begun(channel, "unary_unary", b"/slow/1")
+            with auth_metadata(AS_BOB, bindings=()):
+                yield channel
+        first.cancel()
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", *STREAMED])
+def test_a_done_callback_acts_for_nobody_least_of_all_for_who_called_before(world, kind):
+    """One thread of gRPC's runs those of all calls on a channel."""
+    found = Future()
+    with as_bob_on_a_channel_in_use_by_alice(world) as channel:
+        call = begun(channel, kind, b"/slow/0.1")
+        call.add_done_callback(lambda _call: found.set_result(caller()))
+        for _ in call if kind.endswith("stream") else ():
+            pass
+
+        assert found.result(timeout=10) == "outside"
+
+
+def test_a_done_callback_of_a_call_that_is_done_runs_where_it_is_added(world):
+    found = []
+    with as_bob_on_a_channel_in_use_by_alice(world) as channel:
+        call = begun(channel, "unary_unary", b"/whoami")
+        call.result()
+        call.add_done_callback(lambda _call: found.append(caller()))
+
+    assert found == [AS_BOB[1]]
+
+
+@pytest.mark.parametrize("kind", STREAMED)
+def test_requests_that_are_streamed_are_produced_as_the_caller_of_their_call(world, kind):
+    found = []
+
+    def requests():
+        for piece in (b"/who", b"ami"):
+            found.append((caller(), threading.current_thread() is threading.main_thread()))
+            yield piece
+
+    with as_bob_on_a_channel_in_use_by_alice(world) as channel:
+        call = begun(channel, kind, b"", requests())
+        answer = b"".join(call) if kind == "stream_stream" else call.result()
+
+    assert json.loads(answer)["headers"]["authorization"] == AS_BOB[1]
+    assert found == [(AS_BOB[1], False)] * 2
+
+
+def test_what_watches_a_channel_acts_for_nobody(world):
+    """Whoever watches first starts a thread that calls all who watch later."""
+    found, ready = [], threading.Event()
+
+    def of_alice(_state):
+        found.append(caller())
+
+    def of_bob(state):
+        found.append(caller())
+        if state is grpc.ChannelConnectivity.READY:
+            ready.set()
+
+    with insecure_channel(target_of(world, "plain"), destinations=world.destinations()) as channel:
+        with as_alice():
+            channel.subscribe(of_alice)
+            with auth_metadata(AS_BOB, bindings=()):
+                channel.subscribe(of_bob, try_to_connect=True)
+                assert ready.wait(timeout=10)
+                grpc.channel_ready_future(channel).result(timeout=10)
+        channel.unsubscribe(of_alice)
+        channel.unsubscribe(of_bob)
+        time.sleep(0.5)  # gRPC's thread looks every 0.2 seconds whether anyone still does
+
+    assert set(found) == {"outside"}
+
+
+def test_with_asyncio_callbacks_and_requests_have_the_caller_of_their_call(world):
+    found = []
+
+    async def requests():
+        found.append(("request", caller()))
+        yield b"/slow/0.1"
+
+    async def work():
+        async with aio_insecure_channel(
+            target_of(world, "plain"), destinations=world.destinations()
+        ) as channel:
+            with as_alice():
+                first = channel.unary_unary(METHOD)(b"/slow/1")
+                await asyncio.sleep(0.1)
+            with auth_metadata(AS_BOB, bindings=()):
+                for kind in ("unary_unary", "unary_stream", *STREAMED):
+                    call = getattr(channel, kind)(method(kind))(
+                        requests() if kind in STREAMED else b"/slow/0.1"
+                    )
+                    done = asyncio.Event()
+                    call.add_done_callback(lambda _call: found.append(("done", caller())))
+                    call.add_done_callback(lambda _call, done=done: done.set())
+                    if kind.endswith("stream"):
+                        async for _ in call:
+                            pass
+                    else:
+                        await call
+                    await done.wait()
+            first.cancel()
+
+    asyncio.run(work())
+
+    assert found == [
+        *[("done", AS_BOB[1])] * 2,
+        *[("request", AS_BOB[1]), ("done", AS_BOB[1])] * 2,
+    ]

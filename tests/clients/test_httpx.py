@@ -58,7 +58,13 @@ BOTH = pytest.mark.parametrize(
 @BOTH
 @pytest.mark.parametrize(
     "option",
-    [{"mounts": {}}, {"trust_env": True}, {"cookies": {"a": "b"}}, {"auth": ("app", "password")}],
+    [
+        {"mounts": {}},
+        {"proxies": {"all://": None}},
+        {"trust_env": True},
+        {"cookies": {"a": "b"}},
+        {"auth": ("app", "password")},
+    ],
     ids=lambda option: next(iter(option)),
 )
 def test_an_option_that_leads_around_the_boundary_is_refused(library, ours, option):
@@ -229,13 +235,25 @@ def test_what_would_act_in_place_of_every_caller_is_refused(library, ours, make)
 
 
 @BOTH
-def test_a_transport_of_the_other_kind_is_refused(library, ours):
+def test_a_transport_of_the_other_kind_is_refused_with_the_one_to_write(library, ours):
     destinations = Destinations("https://a.example")
-
-    with pytest.raises(ConfigurationError, match="takes a BaseTransport here"):
-        ours.caller_client(destinations, transport=library.AsyncHTTPTransport())
-    with pytest.raises(ConfigurationError, match="takes a AsyncBaseTransport here"):
-        ours.async_caller_client(destinations, transport=library.HTTPTransport())
+    of_sync, of_async = library.HTTPTransport(), library.AsyncHTTPTransport()
+    for make in (ours.caller_client, ours.CallerTransport):
+        with pytest.raises(ConfigurationError) as caught:
+            make(destinations, transport=of_async)
+        assert str(caught.value) == (
+            f"transport= takes an {library.__name__}.BaseTransport here, which AsyncHTTPTransport "
+            "is not: write one such as HTTPTransport or CallerTransport"
+        )
+    for make in (ours.async_caller_client, ours.AsyncCallerTransport):
+        for given in (of_sync, ours.CallerTransport(destinations, of_sync)):
+            with pytest.raises(ConfigurationError) as caught:
+                make(destinations, transport=given)
+            assert str(caught.value) == (
+                f"transport= takes an {library.__name__}.AsyncBaseTransport here, which "
+                f"{type(given).__name__} is not: write one such as AsyncHTTPTransport or "
+                "AsyncCallerTransport"
+            )
 
 
 @BOTH

@@ -48,6 +48,55 @@ def test_an_adapter_that_the_app_mounts_carries_the_caller_on_its_retries(sessio
     assert [each.credentials() for each in world.arrivals()] == [dict([ALICE])] * 2
 
 
+def test_hooks_and_adapters_of_the_app_are_called_as_requests_calls_them(session, world):
+    """Those with the parameters written out, rather than `**kwargs`, too."""
+    called = []
+
+    class Mounted(HTTPAdapter):
+        def send(self, request, *, stream, timeout, verify, cert, proxies):
+            called.append("adapter")
+            return super().send(request, stream, timeout, verify, cert, proxies)
+
+    def hook(response, timeout, verify, proxies, stream, cert):
+        called.append("hook")
+
+    session.mount("https://", Mounted())
+    with as_alice():
+        session.get(world.redirect("named", world.url("second")), hooks={"response": hook})
+        session.get(
+            world.url("named", "/asks-for/Digest"),
+            hooks={"response": hook},
+            auth=HTTPDigestAuth("app", "password"),
+        )
+
+    assert called == ["adapter", "hook"] * 2 + ["adapter", "adapter", "hook"]
+
+
+def test_a_redirect_that_a_hook_of_the_app_answers_with_takes_nothing_of_the_apps_along(
+    session, world
+):
+    """As a cache in a hook might: its response is none that the session has seen."""
+    world.clear()
+
+    def hook(response, **_options):
+        if response.url != world.url("named"):
+            return response
+        answer = requests.Response()
+        answer.status_code, answer.url, answer.request = 302, response.url, response.request
+        answer.headers["location"] = world.url("stranger")
+        return answer
+
+    with auth_metadata(ALICE, ("x-team-token", "alice"), bindings=()):
+        session.get(
+            world.url("named"), headers={"X-Team-Token": "app-own"}, hooks={"response": hook}
+        )
+
+    assert [(each.origin, each.credentials()) for each in world.arrivals()] == [
+        ("named", {**dict([ALICE]), "x-team-token": "app-own"}),
+        ("stranger", {}),
+    ]
+
+
 def test_what_the_app_can_see_of_a_request_holds_no_credential(session, world):
     with as_alice():
         response = session.get(world.redirect("named", world.url("second")))

@@ -40,7 +40,6 @@ MADE = {
     "httpx2 async transport": for_httpx2.AsyncCallerTransport,
     "requests": for_requests.CallerSession,
     "aiohttp session": for_aiohttp.caller_session,
-    "aiohttp middleware": for_aiohttp.CallerMiddleware,
     "grpc": secured(for_grpc.secure_channel),
     "grpc, insecure": unsecured(for_grpc.insecure_channel),
     "grpc.aio": secured(for_grpc.aio_secure_channel),
@@ -65,6 +64,31 @@ def test_anything_but_destinations_is_refused_when_the_client_is_made(make, give
 
     assert str(caught.value) == (
         "destinations takes Destinations: write Destinations('https://api.example.com')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "make"),
+    [
+        ("caller_session", lambda: for_aiohttp.caller_session(Destinations(f"https://{TARGET}"))),
+        (
+            "aio_secure_channel",
+            lambda: secured(for_grpc.aio_secure_channel)(Destinations(f"https://{TARGET}")),
+        ),
+        (
+            "aio_insecure_channel",
+            lambda: unsecured(for_grpc.aio_insecure_channel)(Destinations(f"http://{TARGET}")),
+        ),
+    ],
+    ids=["aiohttp", "grpc.aio", "grpc.aio, insecure"],
+)
+def test_what_belongs_to_an_event_loop_is_made_in_one(made, make):
+    """With none, the libraries name no place for it, and gRPC may take a loop that never runs."""
+    with pytest.raises(RuntimeError) as caught:
+        make()
+
+    assert str(caught.value) == (
+        f"{made}(...) is made where an event loop runs: in the app's lifespan, with `async with`"
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 import requests
+from requests.auth import HTTPDigestAuth
 
 from passthrough_auth.core import current_credentials, current_hold
 from passthrough_auth.testing.clients import (
@@ -50,6 +51,7 @@ class RequestsHeaders(SyncDriver):
     """A shared requests session, given the caller with `headers=` on each call."""
 
     name = "plain-requests"
+    features = SyncDriver.features | {"digest"}
     refused = (requests.ConnectionError,)
     timed_out = (requests.ReadTimeout,)
 
@@ -68,6 +70,7 @@ class RequestsHeaders(SyncDriver):
             timeout=call.timeout,
             verify=client.ca_file,
             proxies={"all": call.proxy} if call.proxy else None,
+            auth=HTTPDigestAuth(*call.digest) if call.digest else None,
         )
         cookie = response.headers.get("set-cookie")
         return Reply.of(response.status_code, response.content, cookie)
@@ -97,8 +100,15 @@ def test_a_plain_client_fails_the_case(plain, name, fresh_world):
         case.run(Bench(plain, fresh_world))
 
 
-def test_requests_alone_takes_passwords_from_a_netrc_file(fresh_world):
-    (case,) = [each for each in CASES if each.name == "a_netrc_file_is_ignored"]
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a_netrc_file_is_ignored",
+        "a_cookie_set_with_a_challenge_does_not_travel_with_its_answer",
+    ],
+)
+def test_requests_alone_takes_from_elsewhere_what_is_not_the_callers(name, fresh_world):
+    (case,) = [each for each in CASES if each.name == name]
 
     with pytest.raises(AssertionError):
         case.run(Bench(RequestsHeaders(), fresh_world))

@@ -18,6 +18,7 @@ from passthrough_auth.core import (
     auth_metadata,
     current_credentials,
     current_hold,
+    without_caller,
 )
 from passthrough_auth.core.context import forget_in_fork
 
@@ -179,6 +180,26 @@ def test_a_binding_that_fails_to_leave_leaves_nothing_behind():
         pass
     assert other.seen == [ALICE, "left"]
     assert caller() == "outside"
+
+
+def test_a_block_without_a_caller_has_none_and_binds_nobody():
+    """Nor has what was started within it, once the block is over."""
+    binding = Recorder()
+    with Hold(ALICE, bindings=(binding,)).active():
+        with without_caller():
+            assert caller() == "outside"
+            copied = contextvars.copy_context()
+        assert caller() is ALICE
+        assert copied.run(caller) == "outside"
+
+    assert binding.seen == [ALICE, Credentials(), "left", "left"]
+
+
+def test_a_block_without_a_caller_may_be_outside_of_any_request():
+    with without_caller():
+        assert caller() == "outside"
+
+    assert current_hold() is None
 
 
 def test_an_exception_passes_through_and_nothing_is_left_behind():

@@ -20,6 +20,7 @@ from passthrough_auth.core import (
     Trail,
     auth_metadata,
     current_credentials,
+    keep_first_cookie,
     origin_of,
     snapshot,
 )
@@ -554,6 +555,42 @@ def test_a_header_that_the_app_set_has_no_successor_while_the_call_keeps_to_its_
     ]
 
 
+def cookies_of(began, *later):
+    """The Cookie of each hop of a call within one origin, by what the client library has there."""
+    destinations, trail = Destinations("https://a.example"), None
+    for found in (began, *later):
+        hop = destinations.hop("https://a.example/", trail)
+        headers = applied(hop, {} if found is None else {"cookie": found})
+        trail = hop.trail
+        yield headers.get("cookie")
+
+
+def test_a_cookie_that_turns_up_on_the_way_is_of_a_response_and_taken_away():
+    """On a redirect, or on a second try: it would stand in place of the caller's or the app's."""
+    with as_alice(ALICE, SESSION):
+        assert list(cookies_of(None, "planted=1", None, "planted=2")) == [SESSION[1]] * 4
+        assert list(cookies_of("app=own", "planted=1", "app=own")) == ["app=own", None, "app=own"]
+        assert list(cookies_of("app=own", "app=own; planted=1")) == ["app=own", None]
+        assert list(cookies_of(b"app=own", b"planted=1", b"app=own")) == [
+            b"app=own",
+            None,
+            b"app=own",
+        ]
+    with as_alice():
+        assert list(cookies_of(None, "planted=1", None)) == [None] * 3
+
+
+def test_a_cookie_is_remembered_by_a_fingerprint_alone():
+    first = keep_first_cookie({"cookie": "app=planted-secret"}, None)
+
+    assert "planted-secret" not in first
+    assert keep_first_cookie({}, None) == ""
+    with as_alice():
+        hop = Destinations("https://a.example").hop("https://a.example/")
+    hop.apply({"cookie": "app=planted-secret"})
+    assert hop.trail.cookie == first
+
+
 def test_a_hop_tells_which_headers_it_added():
     hop = Destinations("https://a.example").hop
     with as_alice(ALICE, SESSION):
@@ -610,6 +647,18 @@ def test_the_names_confined_are_those_of_every_destination_and_of_the_caller():
     assert destinations.confined_headers() == fixed
     with as_alice(("x-of-the-caller", "t")):
         assert destinations.confined_headers() == fixed | {"x-of-the-caller"}
+
+
+def test_the_names_sent_are_those_that_a_destination_names():
+    destinations = Destinations(
+        "https://a.example",
+        Destination("https://b.example", send={"X-In": "X-Out: {value}", "cookie": "Cookie"}),
+    )
+
+    assert destinations.sent_names(origin_of("https://a.example")) == set()
+    assert destinations.sent_names(origin_of("https://b.example")) == {"x-out", "cookie"}
+    with pytest.raises(DestinationNotAllowed):
+        destinations.sent_names(origin_of("https://c.example"))
 
 
 def test_plain_http_through_a_proxy_is_refused():

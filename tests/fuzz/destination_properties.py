@@ -23,6 +23,9 @@ from passthrough_auth.core import (
 PASSWORD = "pa55word"
 """Planted where a URL can hold one; an @ follows it, so that it is never in a host."""
 
+PLANTED = "session=planted-by-a-response"
+"""A Cookie that the client library has made of a Set-Cookie on the way."""
+
 CALLER = {"authorization": f"Bearer {SECRET}", "cookie": f"session={SECRET}", "x-token": SECRET}
 
 # What each named origin is sent, as the configuration below says.
@@ -122,7 +125,10 @@ def a_plain_url_of_a_named_origin_gets_its_credentials(choices: Choices) -> None
 
 
 def no_hop_takes_credentials_to_an_unnamed_origin(choices: Choices) -> None:
-    """Over redirects: what the app set, and what the caller has, reaches named origins only."""
+    """Over redirects: what the app set, and what the caller has, reaches named origins only.
+
+    And nothing that a response on the way has set reaches any.
+    """
     headers = {"accept": "*/*"}
     if choices.flag():
         headers["authorization"] = "Bearer of-the-app"
@@ -137,8 +143,11 @@ def no_hop_takes_credentials_to_an_unnamed_origin(choices: Choices) -> None:
             _expect_no_secret(refused)
             assert trail is None or not left, f"{url!r} raised on a later hop"
             return
-        trail = hop.trail
+        if trail is not None and choices.flag():
+            headers["cookie"] = PLANTED
         hop.apply(headers)
+        trail = hop.trail
+        assert PLANTED not in headers.values(), url
         read = {address for address in (reader(url) for reader in READERS) if address}
         first = first or normal(*trail.origin)
         left = left or read != {first}

@@ -82,6 +82,10 @@ def always_at_the_start(self, headers):
     true_apply(destinations.Hop(self.remove, added, self.trail), headers)
 
 
+def any_cookie(headers, first):
+    return first or ""
+
+
 def never(*_):
     return None
 
@@ -112,6 +116,7 @@ FAULTS = {
     properties.no_hop_takes_credentials_to_an_unnamed_origin: [
         (destinations.Hop, "apply", only_adding),
         (destinations.Hop, "apply", always_at_the_start),
+        (destinations, "keep_first_cookie", any_cookie),
         (destinations, "origin_of", any_port),
     ],
     properties.a_destination_is_one_origin_or_a_configuration_error: [

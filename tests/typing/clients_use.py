@@ -44,7 +44,6 @@ session: requests.Session = CallerSession(DESTINATIONS)
 CallerSession()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 assert_type(our_aiohttp.caller_session(DESTINATIONS), aiohttp.ClientSession)
-middleware: aiohttp.ClientMiddlewareType = our_aiohttp.CallerMiddleware(DESTINATIONS)
 
 
 def channels(credentials: grpc.ChannelCredentials) -> None:

@@ -21,7 +21,12 @@ TRANSPORT_OPTIONS = (
 )
 """The options of a client that its transport takes."""
 
-_REFUSED = {**INSTEAD, "mounts": "goes through one transport; write transport="}
+_REFUSED = {
+    **INSTEAD,
+    "mounts": "goes through one transport; write transport=",
+    # Up to httpx 0.27, a mapping that makes mounts.
+    "proxies": "goes through one proxy at most; write proxy=",
+}
 _UNTOLD = (
     "Nothing public tells whether the transport given leads through one: if it doesn't, write "
     "proxied=False beside it"
@@ -89,8 +94,11 @@ def is_proxied(transport: object, proxied: object, proxy: object = None) -> bool
 def checked_transport(transport: _T, kind: type[_T]) -> _T:
     """A transport of that kind: a sync one for a sync client, an async one for an async one."""
     if not isinstance(transport, kind):
+        library = kind.__module__.partition(".")[0]
+        prefix = "Async" if kind.__name__.startswith("Async") else ""
         raise ConfigurationError(
-            f"transport= takes a {kind.__name__} here, not one {type(transport).__name__}"
+            f"transport= takes an {library}.{kind.__name__} here, which {type(transport).__name__} "
+            f"is not: write one such as {prefix}HTTPTransport or {prefix}CallerTransport"
         )
     return transport
 

@@ -1,4 +1,4 @@
-"""The caller's credentials for aiohttp: a client middleware, and sessions made with it.
+"""The caller's credentials for aiohttp: sessions that judge every hop.
 
 async with caller_session(Destinations("https://api.example.com")) as session:
     await session.get("https://api.example.com/reports")
@@ -13,10 +13,11 @@ from passthrough_auth.core import (
     Destinations,
     Trail,
     check_destinations,
+    keep_first_cookie,
     requires_extra,
 )
 
-from ._shared import INSTEAD, check_shared, refuse_options
+from ._shared import INSTEAD, check_shared, refuse_options, require_running_loop
 
 with requires_extra("aiohttp"):
     import aiohttp
@@ -33,13 +34,15 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
     from the environment. Each call raises what `Destinations.headers_for` raises, before anything
     is sent, and else what aiohttp raises.
 
-    Raises `ConfigurationError` for an option that would lead around the boundary.
+    Raises `ConfigurationError` for an option that would lead around the boundary, and
+    `RuntimeError` where no event loop runs.
     """
     refuse_options(options, _REFUSED)
     headers = CIMultiDict[str](options.get("headers") or ())
     check_shared(options, headers, check_destinations(destinations))
+    require_running_loop("caller_session(...)")
     given = options.pop("middlewares", ())
-    middlewares = (_begin_hop, *given, CallerMiddleware(destinations))
+    middlewares = (_begin_hop, *given, _CallerMiddleware(destinations))
     traces = [*(options.pop("trace_configs", None) or ()), _calls_of(destinations)]
     return aiohttp.ClientSession(
         middlewares=middlewares,
@@ -49,28 +52,27 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
     )
 
 
-class CallerMiddleware:
-    """Sends each hop with what of the caller's may travel to its origin.
+class _CallerMiddleware:
+    """The last of a session's middlewares: sends each hop with what may travel to its origin.
 
-    `caller_session` makes a session with it, which also keeps no cookies and tells it which hops
-    belong to one call. In a session of your own, give that one `aiohttp.DummyCookieJar()`; a
-    redirect to an origin that is not named then raises `DestinationNotAllowed`.
+    It is of no use in a session of anybody else's, which would not tell it which hops are of one
+    call, and whose cookie jar would carry one caller's cookies along with the next.
     """
 
     def __init__(self, destinations: Destinations) -> None:
-        self._destinations = check_destinations(destinations)
+        self._destinations = destinations
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        call = _call.get()
-        if call is None or call.session is not request.session:
-            call = _Call(request.session)
+        call = _call_of(request)
         hop = self._destinations.hop(call.url_of(request), call.trail)
         if hop.add and request.proxy is not None:
             self._destinations.refuse_plain_proxy(str(request.url))
         added = hop.apply(request.headers)
-        call.trail = hop.trail
+        # What a middleware of the app sets on a later try is the app's own: any other Cookie was
+        # taken away before it saw the hop.
+        call.trail = hop.trail._replace(cookie=None)
         try:
             return await handler(request)
         finally:
@@ -82,12 +84,13 @@ class CallerMiddleware:
 class _Call:
     """One call of a session: the trail of its hops, and what it began with."""
 
-    __slots__ = ("_begun_with", "_is_plain", "session", "trail")
+    __slots__ = ("_authorization", "_cookie", "_is_plain", "session", "trail")
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self.trail: Trail | None = None
-        self._begun_with: tuple[str | None, str | None] | None = None
+        self._authorization: str | None = None
+        self._cookie: str | None = None
         self._is_plain = False
 
     def begin_hop(self, request: aiohttp.ClientRequest) -> None:
@@ -95,30 +98,38 @@ class _Call:
 
         If the Location had a user name and password, aiohttp has taken them off the URL and made
         an Authorization header of them. In some releases it also adds the cookies of the response
-        before, without a jar: they are dropped.
+        before, without a jar.
         """
-        authorization, cookie = map(request.headers.get, ("authorization", "cookie"))
-        if self._begun_with is None:
-            self._begun_with = authorization, cookie
-        self._is_plain = authorization in (None, self._begun_with[0])
-        if cookie != self._begun_with[1]:
-            request.headers.popall("cookie", None)
+        authorization = request.headers.get("authorization")
+        if self._cookie is None:  # the first hop
+            self._authorization = authorization
+        self._is_plain = authorization in (None, self._authorization)
+        self._cookie = keep_first_cookie(request.headers, self._cookie)
 
     def url_of(self, request: aiohttp.ClientRequest) -> str:
         """The URL of this hop, or "" if its Location had, or may have had, a user name."""
-        return str(request.url) if self.trail is None or self._is_plain else ""
+        return str(request.url) if self._is_plain else ""
 
 
 _call: ContextVar[_Call | None] = ContextVar("passthrough_auth_aiohttp_call", default=None)
+
+
+def _call_of(request: aiohttp.ClientRequest) -> _Call:
+    """The call that this hop belongs to."""
+    call = _call.get()
+    if call is None or call.session is not request.session:
+        raise ConfigurationError(
+            "a middleware has called its handler in another context than the call's, where nobody "
+            "knows which call this is. Await it, or leave the context to asyncio.create_task"
+        )
+    return call
 
 
 async def _begin_hop(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     """The first of a session's middlewares: called once a hop, however often the app's try it."""
-    call = _call.get()
-    if call is not None:
-        call.begin_hop(request)
+    _call_of(request).begin_hop(request)
     return await handler(request)
 
 

@@ -8,10 +8,12 @@ so that a channel made in one caller's request would send that caller's for ever
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from typing import Any, NamedTuple, cast
 
 from passthrough_auth.core import (
+    BodyInContext,
     ConfigurationError,
     DestinationNotAllowed,
     Destinations,
@@ -19,7 +21,10 @@ from passthrough_auth.core import (
     check_destinations,
     origin_of,
     requires_extra,
+    without_caller,
 )
+
+from ._shared import require_running_loop
 
 with requires_extra("grpc"):
     import grpc
@@ -33,6 +38,9 @@ _PORT = re.compile(r".*:[0-9]+")
 # other way to tell. Seen of the others, with gRPC 1.66 to 1.85: those of local connections and of
 # xDS send in the clear, the former also inside composite ones (1.66).
 _ENCRYPTING = frozenset({"SSLChannelCredentials", "ALTSChannelCredentials"})
+# The names of metadata that carry text. Those that end in "-bin" carry bytes, those that begin with
+# "grpc-" are gRPC's own (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+_NAME_OF_TEXT = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 # Proxies that the environment names, and those that options do: what is not encrypted, they see.
 _NO_PROXY = (("grpc.enable_http_proxy", 0), ("grpc.address_http_proxy_enabled_addresses", ""))
 
@@ -55,11 +63,11 @@ def secure_channel(
     is the caller's, and a call of its own may be given `credentials=`.
 
     Raises `DestinationNotAllowed` for a target that isn't named, `ConfigurationError` for
-    credentials that don't encrypt.
+    credentials that don't encrypt, and for a `send=` with a name that gRPC has no metadata for.
     """
     origin = _secure_origin(target, credentials, destinations)
     channel = grpc.secure_channel(_target(origin), credentials, options, compression)
-    return grpc.intercept_channel(channel, _Interceptor(destinations, origin))
+    return _as_the_caller(channel, destinations, origin)
 
 
 def insecure_channel(
@@ -76,7 +84,7 @@ def insecure_channel(
     """
     origin = _loopback_origin(target, destinations)
     channel = grpc.insecure_channel(_target(origin), _unproxied(options), compression)
-    return grpc.intercept_channel(channel, _Interceptor(destinations, origin))
+    return _as_the_caller(channel, destinations, origin)
 
 
 def aio_secure_channel(
@@ -88,9 +96,13 @@ def aio_secure_channel(
     compression: grpc.Compression | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> grpc.aio.Channel:
-    """`secure_channel` for asyncio. Its own interceptors run after those given."""
+    """`secure_channel` for asyncio. Its own interceptors run after those given.
+
+    It belongs to the event loop that it is made in. Raises `RuntimeError` where none runs.
+    """
     origin = _secure_origin(target, credentials, destinations)
     own = _aio_interceptors(destinations, origin)
+    require_running_loop("aio_secure_channel(...)")
     return grpc.aio.secure_channel(
         _target(origin), credentials, options, compression, [*interceptors, *own]
     )
@@ -104,9 +116,13 @@ def aio_insecure_channel(
     compression: grpc.Compression | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> grpc.aio.Channel:
-    """`insecure_channel` for asyncio. Its own interceptors run after those given."""
+    """`insecure_channel` for asyncio. Its own interceptors run after those given.
+
+    It belongs to the event loop that it is made in. Raises `RuntimeError` where none runs.
+    """
     origin = _loopback_origin(target, destinations)
     own = _aio_interceptors(destinations, origin)
+    require_running_loop("aio_insecure_channel(...)")
     return grpc.aio.insecure_channel(
         _target(origin), _unproxied(options), compression, [*interceptors, *own]
     )
@@ -119,6 +135,12 @@ def _secure_origin(
     target: str, credentials: grpc.ChannelCredentials, destinations: Destinations
 ) -> Origin:
     kind = type(getattr(credentials, "_credentials", None)).__name__
+    if kind == "CompositeChannelCredentials":
+        raise ConfigurationError(
+            "these credentials carry call credentials of the app's, for every call. Write "
+            "grpc.ssl_channel_credentials() here, and give call credentials to the call that is "
+            "to be the app's own: credentials="
+        )
     if kind not in _ENCRYPTING:
         raise ConfigurationError(
             f"channel credentials of this kind ({kind}) don't encrypt, or not always. Write "
@@ -141,7 +163,9 @@ def _loopback_origin(target: str, destinations: Destinations) -> Origin:
 
 def _named_origin(url: str, destinations: Destinations) -> Origin:
     check_destinations(destinations).check(url)
-    return cast("Origin", origin_of(url))
+    origin = cast("Origin", origin_of(url))
+    _check_names(destinations.sent_names(origin))
+    return origin
 
 
 def _url(scheme: str, target: str) -> str:
@@ -163,6 +187,18 @@ def _target(origin: Origin) -> str:
 def _unproxied(options: Options | None) -> Options:
     """These, with no proxy. Of two options of one name, gRPC takes the first."""
     return [*_NO_PROXY, *(options or ())]
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise `ConfigurationError` for a header that gRPC has no metadata for."""
+    for name in names:
+        if _NAME_OF_TEXT.fullmatch(name) is None:
+            raise ConfigurationError(
+                f"gRPC can't send the caller's {name!r}: names of metadata consist of letters, "
+                "digits and '_.-', don't begin with 'grpc-', and are for bytes if they end in "
+                "'-bin'. Send it under another name, as in Destination(..., "
+                f"send={{{name!r}: 'x-token'}})"
+            )
 
 
 # --- What a call carries --------------------------------------------------------------------------
@@ -202,7 +238,30 @@ class _Metadata:
             # The app authenticates this call by itself, which gRPC does with this name.
             taken.add("authorization")
         headers = self._destinations.headers_for(self._url)
+        _check_names(headers)
         return [*own, *((name, value) for name, value in headers.items() if name not in taken)]
+
+
+def _as_the_caller(
+    channel: grpc.Channel, destinations: Destinations, origin: Origin
+) -> grpc.Channel:
+    """This channel, with what it takes for each call to be made as its caller, and only that."""
+    watched = cast("grpc.Channel", _Watched(channel))
+    return grpc.intercept_channel(watched, _Interceptor(destinations, origin))
+
+
+class _Watched:
+    """A channel whose watchers, which share threads, are called with nobody as the caller."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
+
+    def subscribe(self, *args: Any, **options: Any) -> None:
+        with without_caller():
+            self._channel.subscribe(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
 
 
 class _Interceptor(
@@ -219,22 +278,29 @@ class _Interceptor(
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
-        return continuation(self._details(client_call_details), request)
+        return self._call(continuation, client_call_details, request)
 
     def intercept_unary_stream(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
-        return continuation(self._details(client_call_details), request)
+        return self._call(continuation, client_call_details, request)
 
     def intercept_stream_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
     ) -> Any:
-        return continuation(self._details(client_call_details), request_iterator)
+        return self._call(continuation, client_call_details, _in_context(request_iterator))
 
     def intercept_stream_stream(
         self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
     ) -> Any:
-        return continuation(self._details(client_call_details), request_iterator)
+        return self._call(continuation, client_call_details, _in_context(request_iterator))
+
+    def _call(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
+        carrying = self._details(details)
+        # A thread that gRPC starts for one call serves all those on the channel: it runs the
+        # callbacks of each, in a copy of the context that it was started in.
+        with without_caller():
+            return continuation(carrying, request)
 
     def _details(self, details: Any) -> _CallDetails:
         return _CallDetails(
@@ -245,6 +311,11 @@ class _Interceptor(
             details.wait_for_ready,
             details.compression,
         )
+
+
+def _in_context(requests: Iterable[Any]) -> Iterator[Any]:
+    """These requests, each produced in the context of the call, whichever thread asks for it."""
+    return BodyInContext(requests, copy_context().run, on_close=lambda: None)
 
 
 class _AioDetails:

@@ -6,7 +6,7 @@ session.get("https://api.example.com/reports")
 
 from typing import Any
 
-from passthrough_auth.core import Destinations, Trail, check_destinations, requires_extra
+from passthrough_auth.core import Destinations, Origin, Trail, check_destinations, requires_extra
 
 from ._shared import NoCookies, Shared
 
@@ -16,8 +16,12 @@ with requires_extra("requests"):
     from requests.cookies import RequestsCookieJar
     from requests.utils import select_proxy
 
-# Under this name `Session` hands the call on, from `send` to the adapter and from hop to hop.
-_CALL = "passthrough_auth_call"
+# Under this name a response has the trail of its call, and a redirected request that of the hop
+# before. Keyword arguments of `send` would reach the app's hooks and adapters.
+_TRAIL = "passthrough_auth_trail"
+# That of a redirect in a response which a hook of the app has put in place of ours: nothing that
+# was set for an origin is taken along.
+_UNKNOWN = Trail(Origin("https", "", 443), strayed=True)
 
 
 class CallerSession(Shared, requests.Session):
@@ -35,11 +39,6 @@ class CallerSession(Shared, requests.Session):
         self.trust_env = False
         self.cookies = _NoCookies()
 
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        # A redirect that the app follows by itself, as `send(response.next)`, is of the same call.
-        kwargs.setdefault(_CALL, _Call(vars(request).get(_CALL)))
-        return super().send(request, **kwargs)
-
     def get_adapter(self, url: str) -> BaseAdapter:
         return _HopAdapter(super().get_adapter(url), self.destinations)
 
@@ -47,43 +46,36 @@ class CallerSession(Shared, requests.Session):
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType] - untyped in the stubs
-        # What the response before has set: no cookies means none within one call either.
-        prepared_request.headers.pop("Cookie", None)
-        vars(prepared_request)[_CALL] = vars(response).get(_CALL)
+        vars(prepared_request)[_TRAIL] = vars(response).get(_TRAIL, _UNKNOWN)
 
 
 class _NoCookies(NoCookies, RequestsCookieJar):  # type: ignore[misc]  # the stubs' mappings differ
     """The same, in the class that `Session` wants."""
 
 
-class _Call:
-    """The trail of one call, from its first hop to its last."""
-
-    __slots__ = ("trail",)
-
-    def __init__(self, trail: Trail | None = None) -> None:
-        self.trail = trail
-
-
 class _HopAdapter(BaseAdapter):
-    """Sends one hop through the adapter that is mounted for it."""
+    """Sends one hop through the adapter that is mounted for it.
 
-    def __init__(self, mounted: BaseAdapter, destinations: Destinations) -> None:
+    `trail` is that of its call so far, if this is what repeats it.
+    """
+
+    def __init__(
+        self, mounted: BaseAdapter, destinations: Destinations, trail: Trail | None = None
+    ) -> None:
         super().__init__()
         self._mounted = mounted
         self._destinations = destinations
+        self._trail = trail
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         url = request.url or ""
-        call: _Call = kwargs.pop(_CALL, None) or _Call()
-        hop = self._destinations.hop(url, call.trail)
+        hop = self._destinations.hop(url, self._trail or vars(request).get(_TRAIL))
         if hop.add and select_proxy(url, kwargs.get("proxies")):
             self._destinations.refuse_plain_proxy(url)
         outgoing = request.copy()
         hop.apply(outgoing.headers)
-        call.trail = hop.trail
         # The request that is redirected, and shown in responses and errors, holds no credentials.
         try:
             response = self._mounted.send(outgoing, *args, **kwargs)
@@ -91,9 +83,10 @@ class _HopAdapter(BaseAdapter):
             error.request = request
             raise
         response.request = request
-        vars(response)[_CALL] = call.trail
+        vars(response)[_TRAIL] = hop.trail
         # What repeats the call by itself, as Digest authentication does, comes by here again.
-        response.connection = self  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] - any adapter will do
+        again = _HopAdapter(self._mounted, self._destinations, hop.trail)
+        response.connection = again  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] - any adapter will do
         return response
 
     def close(self) -> None:

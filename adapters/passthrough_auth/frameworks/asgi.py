@@ -13,6 +13,7 @@ from passthrough_auth.core import (
     Refused,
     check_option_names,
     refuse_preflight_option,
+    without_caller,
 )
 
 __all__ = ["App", "Message", "PassthroughAuthMiddleware", "Receive", "Scope", "Send"]
@@ -68,7 +69,7 @@ class PassthroughAuthMiddleware:
         # the context that it is called in: nobody's, or that request would begin as this caller.
         async def receive_noting_state() -> Message:
             nonlocal connected, gone
-            with hold.aside():
+            with without_caller():
                 message = await receive()
             connected = True
             gone = message["type"] == "websocket.disconnect"
@@ -77,7 +78,7 @@ class PassthroughAuthMiddleware:
         async def send_noting_start(message: Message) -> None:
             nonlocal started
             started = started or message["type"] not in _BEFORE_AN_ANSWER
-            with hold.aside():
+            with without_caller():
                 await send(message)
 
         try:

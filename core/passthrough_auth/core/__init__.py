@@ -6,9 +6,17 @@ It imports only the standard library.
 from typing import TYPE_CHECKING
 
 from .bindings import Binding
-from .context import Hold, auth_metadata, current_credentials, current_hold
+from .context import Hold, auth_metadata, current_credentials, current_hold, without_caller
 from .credentials import Credential, Credentials
-from .destinations import Destination, Destinations, Hop, OnMissing, Trail, check_destinations
+from .destinations import (
+    Destination,
+    Destinations,
+    Hop,
+    OnMissing,
+    Trail,
+    check_destinations,
+    keep_first_cookie,
+)
 from .errors import (
     CallerDenied,
     CallerRefused,
@@ -96,11 +104,13 @@ __all__ = [
     "extract_cookies",
     "extract_custom_header",
     "header_extractor",
+    "keep_first_cookie",
     "options_from",
     "origin_of",
     "refuse_preflight_option",
     "requires_extra",
     "snapshot",
+    "without_caller",
 ]
 
 

@@ -99,14 +99,6 @@ class Hold:
         """A context manager that makes this hold the current one, and enters its bindings."""
         return _Active(self)
 
-    def aside(self) -> AbstractContextManager[object]:
-        """A context manager within which nobody is the caller, in a request that goes on.
-
-        For calls out to what serves others too, such as the `send` and `receive` of a server or
-        a client's channel: it may start their work there and then, in a copy of this context.
-        """
-        return Hold(None, "outside", self.bindings).active() if self.bindings else _Nobody()
-
     def close(self) -> None:
         """End it: from now on, asking for the caller raises `NoCaller("ended")`."""
         self._end("ended")
@@ -125,6 +117,19 @@ class Hold:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Hold can't be pickled or copied: the copy would never end")
+
+
+def without_caller() -> AbstractContextManager[object]:
+    """A context manager within which nobody is the caller, and no client is bound to anyone.
+
+    For calls into code that also serves others, such as a server's `send` and `receive` or a
+    client's channel. Such code may start tasks or threads there and then, in a copy of this
+    context, and let them go on with the requests or calls of others.
+    """
+    hold = _current.get()
+    if hold is None or not hold.bindings:
+        return _Nobody()
+    return Hold(None, "outside", hold.bindings).active()
 
 
 @final

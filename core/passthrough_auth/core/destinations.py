@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, cast, final
 
 from .checking import checked_collection, checked_flag
 from .context import current_hold
-from .credentials import NOBODY, Credentials
+from .credentials import NOBODY, Credential, Credentials
 from .errors import (
     Absence,
     ConfigurationError,
@@ -148,6 +148,10 @@ class Destination:
         lines = self._lines or ()
         return frozenset(name for line in lines for name in (line.inbound, line.name))
 
+    def sent_names(self) -> frozenset[str]:
+        """The lower-case names of headers that `send` names. Without it, they are the caller's."""
+        return frozenset(line.name for line in self._lines or ())
+
     def _credentials(self, origin: Origin) -> Credentials | None:
         hold = current_hold()
         if hold is None:
@@ -198,12 +202,14 @@ class Trail(NamedTuple):
     """The path of one call so far. A client keeps it between two hops; it holds no secret.
 
     `origin` is the origin of the first hop. `strayed` is true from the first hop that leaves it.
-    Until then, `own` has the names of headers that the app itself set instead of the caller's.
+    Until then, `own` has the names of headers that the app itself set instead of the caller's, and
+    `cookie` is what `keep_first_cookie` returned for the first hop.
     """
 
     origin: Origin
     strayed: bool = False
     own: frozenset[str] = frozenset()
+    cookie: str | None = None
 
 
 @final
@@ -225,15 +231,17 @@ class Hop:
         """Change the headers of this hop. Their mapping must ignore the case of names.
 
         A header that the app itself set stays unchanged while the call stays at its first origin.
-        If the client drops that header, as some do with Cookie on a redirect, the caller's does not
-        replace it: next to the app's other headers, it would be another identity. Returns the names
-        of the caller's headers that were added. They may have to be removed after the hop.
+        For Cookie, that is only the one that the call began with. If the client drops that header,
+        as some do with Cookie on a redirect, the caller's does not replace it: next to the app's
+        other headers, it would be another identity. Returns the names of the caller's headers that
+        were added. They may have to be removed after the hop.
         """
         for name in self.remove:
             if name in headers:
                 del headers[name]
+        cookie = keep_first_cookie(headers, self.trail.cookie)
         own = self.trail.own.union(name for name in self.add if name in headers)
-        self.trail = self.trail._replace(own=own)
+        self.trail = self.trail._replace(own=own, cookie=cookie)
         added = [name for name in self.add if name not in own]
         for name in added:
             headers[name] = self.add[name]
@@ -294,6 +302,13 @@ class Destinations:
     def names(self, origin: Origin) -> bool:
         """Whether credentials may travel to this origin."""
         return self._find(origin) is not None
+
+    def sent_names(self, origin: Origin) -> frozenset[str]:
+        """The lower-case names of headers that `send` names for this origin. For clients.
+
+        Raises `DestinationNotAllowed`.
+        """
+        return self._named(origin).sent_names()
 
     def sendable(self, origin: Origin, credentials: Credentials) -> Credentials:
         """The credentials among these that may travel to this origin. For narrowed snapshots.
@@ -392,6 +407,25 @@ def check_destinations(given: object) -> Destinations:
             "destinations takes Destinations: write Destinations('https://api.example.com')"
         )
     return given
+
+
+def keep_first_cookie(headers: MutableMapping[str, Any], first: str | None) -> str:
+    """Take away any Cookie but the one that a call began with, which is the app's own.
+
+    One that turns up later is the client library's doing: it is of a response on the way, perhaps
+    a stranger's, and would stand in place of the caller's.
+
+    `first` is what this returned for the first hop, and None there. It is no secret: a fingerprint,
+    empty for a call that began without a Cookie.
+    """
+    found = ""
+    if "cookie" in headers:
+        found = Credential("cookie", repr(headers["cookie"])).fingerprint
+    if first is None:
+        return found
+    if found and found != first:
+        del headers["cookie"]
+    return first
 
 
 def _how_to_write(url: str) -> str:

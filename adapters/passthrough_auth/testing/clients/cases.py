@@ -588,6 +588,41 @@ def a_cookie_set_on_the_way_does_not_travel_on(bench: Bench) -> None:
     assert [hop for hop in bench.arrived() if "cookie" in hop[1]] == []
 
 
+_OF_THE_APP: Final = ("app", "password")
+
+
+@case("http", "digest")
+def a_cookie_set_with_a_challenge_does_not_travel_with_its_answer(bench: Bench) -> None:
+    """Libraries take it along: to who has a cookie of their own, it is another identity."""
+    url = bench.world.url("named", "/asks-for/Digest")
+    apps = {"Cookie": "app=own"}
+    with bench.open() as client:
+        bench.fetch(client, ALICE, url, digest=_OF_THE_APP)
+        bench.fetch(client, TOKEN_ONLY, url, digest=_OF_THE_APP)
+        bench.fetch(client, ALICE, url, digest=_OF_THE_APP, headers=apps)
+
+    hops = [headers for _, headers in bench.arrived()]
+    schemes = [headers["authorization"].partition(" ")[0] for headers in hops]
+    assert schemes == ["Bearer", "Digest"] * 3
+    cookies = [headers.get("cookie") for headers in hops]
+    assert cookies == ["login=alice-cookie"] * 2 + [None] * 2 + ["app=own"] * 2
+
+
+@case("http", "digest")
+def a_cookie_set_by_a_stranger_on_the_way_does_not_travel_back(bench: Bench) -> None:
+    """Who is redirected to would choose whom the named origin takes the caller for."""
+    world = bench.world
+    # Of the same host on another port: cookies don't tell the two apart.
+    url = world.redirect("named", world.url("neighbour", "/asks-for/Digest"))
+    with bench.open() as client:
+        for pairs in (ALICE, TOKEN_ONLY):
+            bench.fetch(client, pairs, url, digest=_OF_THE_APP)
+
+    named = {headers.get("cookie") for origin, headers in bench.arrived() if origin == "named"}
+    assert named == {"login=alice-cookie", None}
+    assert [hop for hop in bench.arrived() if hop[0] == "neighbour" and hop[1]] == []
+
+
 @case("http")
 def a_netrc_file_is_ignored(bench: Bench) -> None:
     """It holds the app's own passwords, or those of whoever started it."""

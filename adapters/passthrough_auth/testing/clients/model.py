@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 from passthrough_auth.core import Destinations, Hold, auth_metadata
 
 Feature = str
-"""What not every client has: "http" hops, a "base_url", "cancellation" of a call."""
+"""What not every client has: "http" hops, a "base_url", "digest" auth, "cancellation" of a call."""
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-team-token"})
 """What counts as a credential where it arrives: what callers have, under any value."""
@@ -18,7 +18,11 @@ CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-team-token"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `url` is absolute, or a path where the client was given a base URL."""
+    """One call. `url` is absolute, or a path where the client was given a base URL.
+
+    `digest` is a name and password of the app's own, for the library to answer a challenge with
+    (RFC 7616), by a second try.
+    """
 
     url: str
     method: str = "GET"
@@ -26,6 +30,7 @@ class Call:
     body: bytes = b""
     timeout: float = 60.0
     proxy: str | None = None
+    digest: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

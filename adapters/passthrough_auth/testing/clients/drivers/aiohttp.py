@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -39,11 +40,24 @@ async def connector(world: World) -> AsyncGenerator[aiohttp.TCPConnector]:
                 await asyncio.sleep(0.005)
 
 
+_digest: ContextVar[tuple[str, str] | None] = ContextVar("digest", default=None)
+
+
+async def _answers_challenges(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Does so for the calls that ask for it. Middlewares are given to a session, not to a call."""
+    digest = _digest.get()
+    if digest is None:
+        return await handler(request)
+    return await aiohttp.DigestAuthMiddleware(*digest)(request, handler)
+
+
 class Aiohttp(AsyncDriver):
     """`aiohttp.ClientSession`."""
 
     name = "aiohttp"
-    features = AsyncDriver.features | {"base_url"}
+    features = AsyncDriver.features | {"base_url", "digest"}
     refused = (aiohttp.ClientConnectorError,)
     timed_out = (TimeoutError,)
 
@@ -53,11 +67,17 @@ class Aiohttp(AsyncDriver):
     ) -> AsyncGenerator[aiohttp.ClientSession]:
         async with (
             connector(world) as connects,
-            caller_session(destinations, base_url=base_url, connector=connects) as session,
+            caller_session(
+                destinations,
+                base_url=base_url,
+                connector=connects,
+                middlewares=(_answers_challenges,),
+            ) as session,
         ):
             yield session
 
     async def call(self, client: aiohttp.ClientSession, call: Call) -> Reply:
+        _digest.set(call.digest)  # in the context of this call alone
         async with client.request(
             call.method,
             call.url,

@@ -33,6 +33,7 @@ def _request(call: Call) -> dict[str, Any]:
         "headers": dict(call.headers),
         "content": call.body,
         "timeout": call.timeout,
+        "auth": httpx.DigestAuth(*call.digest) if call.digest else httpx.USE_CLIENT_DEFAULT,
     }
 
 
@@ -44,7 +45,7 @@ class Sync(SyncDriver):
     """`httpx.Client`. A proxy is given to a client, not to a call."""
 
     name = "httpx"
-    features = SyncDriver.features | {"base_url"}
+    features = SyncDriver.features | {"base_url", "digest"}
     refused = (httpx.ConnectError,)
     timed_out = (httpx.ReadTimeout,)
 
@@ -70,7 +71,7 @@ class Async(AsyncDriver):
     """`httpx.AsyncClient`."""
 
     name = "httpx-async"
-    features = AsyncDriver.features | {"base_url"}
+    features = AsyncDriver.features | {"base_url", "digest"}
     refused = (httpx.ConnectError,)
     timed_out = (httpx.ReadTimeout,)
 

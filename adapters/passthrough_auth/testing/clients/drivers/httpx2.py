@@ -33,6 +33,7 @@ def _request(call: Call) -> dict[str, Any]:
         "headers": dict(call.headers),
         "content": call.body,
         "timeout": call.timeout,
+        "auth": httpx2.DigestAuth(*call.digest) if call.digest else httpx2.USE_CLIENT_DEFAULT,
     }
 
 
@@ -44,7 +45,7 @@ class Sync(SyncDriver):
     """`httpx2.Client`. A proxy is given to a client, not to a call."""
 
     name = "httpx2"
-    features = SyncDriver.features | {"base_url"}
+    features = SyncDriver.features | {"base_url", "digest"}
     refused = (httpx2.ConnectError,)
     timed_out = (httpx2.ReadTimeout,)
 
@@ -70,7 +71,7 @@ class Async(AsyncDriver):
     """`httpx2.AsyncClient`."""
 
     name = "httpx2-async"
-    features = AsyncDriver.features | {"base_url"}
+    features = AsyncDriver.features | {"base_url", "digest"}
     refused = (httpx2.ConnectError,)
     timed_out = (httpx2.ReadTimeout,)
 

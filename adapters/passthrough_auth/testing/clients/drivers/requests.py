@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import requests
+from requests.auth import HTTPDigestAuth
 
 from passthrough_auth.clients.requests import CallerSession
 from passthrough_auth.core import Destinations
@@ -15,6 +16,7 @@ class Requests(SyncDriver):
     """`requests.Session`."""
 
     name = "requests"
+    features = SyncDriver.features | {"digest"}
     refused = (requests.ConnectionError,)
     timed_out = (requests.ReadTimeout,)
 
@@ -35,6 +37,7 @@ class Requests(SyncDriver):
             data=call.body,
             timeout=call.timeout,
             proxies={"all": call.proxy} if call.proxy else None,
+            auth=HTTPDigestAuth(*call.digest) if call.digest else None,
         )
         cookie = response.headers.get("set-cookie")
         return Reply.of(response.status_code, response.content, cookie)
