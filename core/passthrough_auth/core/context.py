@@ -9,7 +9,7 @@ caller whose request is over.
 
 import os
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar, Token
 from functools import cache
 from types import TracebackType
@@ -119,34 +119,6 @@ class Hold:
         raise TypeError("a Hold can't be pickled or copied: the copy would never end")
 
 
-def without_caller() -> AbstractContextManager[object]:
-    """A context manager within which nobody is the caller, and no client is bound to anyone.
-
-    For calls into code that also serves others, such as a server's `send` and `receive` or a
-    client's channel. Such code may start tasks or threads there and then, in a copy of this
-    context, and let them go on with the requests or calls of others.
-    """
-    hold = _current.get()
-    if hold is None or not hold.bindings:
-        return _Nobody()
-    return Hold(None, "outside", hold.bindings).active()
-
-
-@final
-class _Nobody:
-    """One stretch in which no hold is current. Made for one `with` each."""
-
-    __slots__ = ("_token",)
-
-    _token: Token["Hold | None"]
-
-    def __enter__(self) -> None:
-        self._token = _current.set(None)
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
-
-
 @final
 class _Active:
     """One period in which a hold is current. Each is for one `with` block."""
@@ -184,6 +156,40 @@ class _Active:
                 _current.reset(self._token)
             except ValueError:
                 raise RuntimeError(_LEFT_ELSEWHERE) from None
+
+
+@final
+class without_caller:
+    """A context manager within which nobody is the caller, and no client is bound to anyone.
+
+    For calls into code that also serves others, such as a server's `send` and `receive` or a
+    client's channel. Such code may start tasks or threads there and then, in a copy of this
+    context, and let them go on with the requests or calls of others. For one `with` block each.
+    """
+
+    __slots__ = ("_active", "_token")
+
+    _token: Token["Hold | None"]
+
+    def __enter__(self) -> None:
+        hold = _current.get()
+        if hold is None or not hold.bindings:
+            self._active = None
+            self._token = _current.set(None)
+        else:
+            self._active = _Active(Hold(None, "outside", hold.bindings))
+            self._active.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._active is None:
+            _current.reset(self._token)
+        else:
+            self._active.__exit__(kind, error, trace)
 
 
 _LEFT_ELSEWHERE = (
