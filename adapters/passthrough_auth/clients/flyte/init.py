@@ -8,6 +8,7 @@ import flyte
 from passthrough_auth.core import ConfigurationError
 
 from .sdk import check_not_forked
+from .sessions import client_for_callers
 from .user import forget_verified
 
 _ENDPOINT_VARIABLE = "_U_EP_OVERRIDE"  # read by the SDK where no endpoint is given
@@ -38,7 +39,9 @@ class _InitPassthrough:
         insecure: bool = False,  # noqa: FBT001, FBT002 - flyte's own signature
     ) -> dict[str, Any]:
         _check(endpoint, insecure=insecure)
-        return flyte.init_passthrough(endpoint, org, project, domain)
+        initialised = flyte.init_passthrough(endpoint, org, project, domain)
+        client_for_callers()
+        return initialised
 
     async def aio(
         self,
@@ -50,7 +53,9 @@ class _InitPassthrough:
     ) -> dict[str, Any]:
         """Initialise the SDK from async code."""
         _check(endpoint, insecure=insecure)
-        return await flyte.init_passthrough.aio(endpoint, org, project, domain)
+        initialised = await flyte.init_passthrough.aio(endpoint, org, project, domain)
+        client_for_callers()
+        return initialised
 
 
 init_passthrough = _InitPassthrough()

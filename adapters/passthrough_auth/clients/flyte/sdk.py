@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
-import flyte
 from flyte._context import internal_ctx
 from flyte.syncify import Syncify
 
@@ -30,18 +29,12 @@ class ForkedAfterImport(PassthroughAuthError, RuntimeError):
 def holding(*pairs: Iterable[str]) -> AbstractContextManager[object]:
     """A context manager within which the SDK holds these pairs of metadata, and no others.
 
-    The one place that reaches into the SDK. Its public `flyte.remote.auth_metadata` is the same in
+    It reaches into the SDK. Its public `flyte.remote.auth_metadata` is the same in
     a generator, and refuses to hold nothing; and a generator that is dropped unfinished, as by a
     test client that doesn't close a response, is resumed by the garbage collector in the context
     of whatever code that happens to interrupt, where the SDK fails to undo it, and says so.
     """
     return cast("AbstractContextManager[object]", internal_ctx().new_metadata(cast("Any", pairs)))
-
-
-def may_be_initialised() -> bool:
-    """Whether the SDK has a client; True where it has no way of telling (flyte before 2.7)."""
-    available = getattr(flyte, "is_control_plane_available", None)
-    return available is None or bool(available())
 
 
 def check_not_forked() -> None:
