@@ -155,10 +155,19 @@ class FlyteEndpoint:
         plan = Plan(method=method, fault=fault, caller=caller, times=times, seconds=seconds)
         self._backend.fail(plan)
 
+    def select_cluster(self, endpoint: str) -> None:
+        """Name the cluster that the SDK is to send inputs, files and the like to.
+
+        An empty string, with which it begins, stands for the endpoint itself. The endpoint is also
+        its own cluster at `https://localhost:<port>`. The SDK asks once for each kind of call and
+        project, and then knows until it is initialised again.
+        """
+        self._backend.select_cluster(endpoint)
+
     def heal(self) -> None:
         """Forget all planned faults."""
         self._backend.heal()
 
     def reset(self) -> None:
-        """Forget calls, runs and planned faults, as if newly started."""
+        """Forget calls, runs, planned faults and the cluster, as if newly started."""
         self._backend.reset()
