@@ -34,13 +34,14 @@ either = pytest.mark.parametrize("init", [init_passthrough, init_async], ids=["s
 Init = Callable[..., dict[str, object]]
 
 
-def test_its_signature_is_flytes_own() -> None:
+def test_its_signature_is_flytes_own_and_clusters() -> None:
     theirs = inspect.signature(flyte.init_passthrough).parameters.values()
     for ours in (init_passthrough, init_passthrough.aio):
-        parameters = inspect.signature(ours).parameters.values()
+        *parameters, clusters = inspect.signature(ours).parameters.values()
         assert [(p.name, p.kind, p.default) for p in parameters] == [
             (p.name, p.kind, p.default) for p in theirs
         ]
+        assert (clusters.name, clusters.kind) == ("clusters", inspect.Parameter.KEYWORD_ONLY)
 
 
 @either

@@ -22,7 +22,13 @@ from tests.flyte.scripts import run_script
 
 from passthrough_auth.clients.flyte import bind_flyte, current_user, init_passthrough
 from passthrough_auth.clients.flyte.sessions import _NoRedirects
-from passthrough_auth.core import Credentials, auth_metadata
+from passthrough_auth.core import (
+    ConfigurationError,
+    Credentials,
+    DestinationNotAllowed,
+    Destinations,
+    auth_metadata,
+)
 from passthrough_auth.testing.flyte import FlyteEndpoint
 
 pytest_plugins = ["passthrough_auth.testing.pytest_plugin"]
@@ -63,23 +69,24 @@ def stranger(authority: trustme.CA, tmp_path: Path, trusted: None) -> Iterator[H
         yield serving
 
 
-def init_async(endpoint: str) -> None:
+def init_async(endpoint: str, **clusters: Any) -> None:
     async def call() -> None:
-        await init_passthrough.aio(endpoint, project="demo", domain="development")
+        await init_passthrough.aio(endpoint, project="demo", domain="development", **clusters)
 
     asyncio.run(call())
 
 
-def init(endpoint: str) -> None:
-    init_passthrough(endpoint, project="demo", domain="development")
+def init(endpoint: str, **clusters: Any) -> None:
+    init_passthrough(endpoint, project="demo", domain="development", **clusters)
 
 
 def flytes_own(endpoint: str) -> None:
     flyte.init_passthrough(endpoint, project="demo", domain="development")
 
 
+ours = pytest.mark.parametrize("init", [init, init_async])
 whichever = pytest.mark.parametrize("init", [init, init_async, flytes_own])
-Init = Callable[[str], None]
+Init = Callable[..., None]
 
 
 # Redirects
@@ -174,6 +181,122 @@ def test_a_client_is_confined_once_and_in_place(host: Host) -> None:
             services = dict(vars(client))
     assert get_client() is client
     assert vars(client) == services
+
+
+# Clusters
+
+
+def run_train() -> str:
+    with auth_metadata(*ALICE):
+        return flyte.run(remote.Task.get(name="train", version="v1")).name
+
+
+def refused_cluster() -> str:
+    """What is said of a cluster that a run's inputs would have been sent to."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the SDK's, whatever it is
+        run_train()
+    error: BaseException | None = caught.value
+    while error is not None and not isinstance(error, DestinationNotAllowed):
+        error = error.__cause__
+    assert str(error) in str(caught.value)
+    return str(error)
+
+
+def asked(endpoint: FlyteEndpoint) -> dict[str, str]:
+    """The host by which each method was last called."""
+    return {call.method: call.headers["host"][0] for call in endpoint.calls}
+
+
+@whichever
+@pytest.mark.parametrize("scheme", ["http://", "HTTP://", "https://someone@"])
+def test_a_cluster_is_not_called_but_over_tls(
+    init: Init, scheme: str, flyte_endpoint: FlyteEndpoint, stranger: Host
+) -> None:
+    flyte_endpoint.select_cluster(f"{scheme}127.0.0.1:{stranger.port}")
+    init(flyte_endpoint.endpoint)
+    assert refused_cluster().endswith("The caller's credentials travel over TLS only")
+    assert not stranger.requests
+    assert not flyte_endpoint.runs
+
+
+@whichever
+def test_the_control_plane_may_name_any_cluster_that_speaks_tls(
+    init: Init, flyte_endpoint: FlyteEndpoint, trusted: None
+) -> None:
+    cluster = flyte_endpoint.url.replace("127.0.0.1", "localhost")
+    flyte_endpoint.select_cluster(cluster)
+    init(flyte_endpoint.endpoint)
+    run_train()
+    assert asked(flyte_endpoint)["CreateRun"] == flyte_endpoint.url.removeprefix("https://")
+    assert asked(flyte_endpoint)["UploadInputs"] == cluster.removeprefix("https://")
+
+
+@ours
+def test_an_app_can_name_its_clusters(
+    init: Init, flyte_endpoint: FlyteEndpoint, stranger: Host
+) -> None:
+    cluster = flyte_endpoint.url.replace("127.0.0.1", "localhost")
+    named = ["https://*.clusters.example.com", cluster]
+    flyte_endpoint.select_cluster(cluster)
+    init(flyte_endpoint.endpoint, clusters=iter(named))
+    run_train()
+    assert asked(flyte_endpoint)["UploadInputs"] == cluster.removeprefix("https://")
+
+    flyte_endpoint.select_cluster(stranger.url())
+    init(flyte_endpoint.endpoint, clusters=named)
+    assert f"clusters=[..., '{stranger.url()}']" in refused_cluster()
+    assert not stranger.requests
+
+
+@ours
+def test_without_clusters_the_endpoint_alone_is_called(
+    init: Init, flyte_endpoint: FlyteEndpoint, stranger: Host
+) -> None:
+    for cluster in ("", flyte_endpoint.url, flyte_endpoint.endpoint):
+        flyte_endpoint.select_cluster(cluster)
+        init(flyte_endpoint.endpoint, clusters=[])
+        run_train()
+    flyte_endpoint.select_cluster(stranger.url())
+    init(flyte_endpoint.endpoint, clusters=[])
+    assert "is not among the clusters" in refused_cluster()
+    assert not stranger.requests
+
+
+def test_a_cluster_that_was_named_takes_nobody_elsewhere(
+    flyte_endpoint: FlyteEndpoint, host: Host, stranger: Host
+) -> None:
+    host.redirect(stranger.url())
+    flyte_endpoint.select_cluster(host.url())
+    init(flyte_endpoint.endpoint, clusters=[host.url()])
+    with pytest.raises(Exception, match="which is not followed"):
+        run_train()
+    assert host.paths == ["UploadInputs"]
+    assert not stranger.requests
+
+
+def test_clusters_are_those_of_one_initialisation(
+    flyte_endpoint: FlyteEndpoint, trusted: None
+) -> None:
+    flyte_endpoint.select_cluster(flyte_endpoint.url.replace("127.0.0.1", "localhost"))
+    init(flyte_endpoint.endpoint, clusters=[])
+    assert refused_cluster()
+    flytes_own(flyte_endpoint.endpoint)
+    run_train()
+
+
+@ours
+@pytest.mark.parametrize(
+    ("clusters", "says"),
+    [
+        ("https://a.example.com", "clusters takes a collection of origins"),
+        (Destinations("https://a.example.com"), "clusters takes a collection of origins"),
+        (["http://127.0.0.1:1"], "can't travel over plain HTTP"),
+        (["a.example.com"], "is not an origin"),
+    ],
+)
+def test_clusters_that_cannot_be_meant_are_refused(init: Init, clusters: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        init("dns:///flyte.example.com", clusters=clusters)
 
 
 # What is counted on in the SDK

@@ -1,6 +1,7 @@
 """Initialising the SDK, with its silent traps refused."""
 
 import os
+from collections.abc import Iterable
 from typing import Any, final
 
 import flyte
@@ -8,7 +9,7 @@ import flyte
 from passthrough_auth.core import ConfigurationError
 
 from .sdk import check_not_forked
-from .sessions import client_for_callers
+from .sessions import checked_clusters, confine_client
 from .user import forget_verified
 
 _ENDPOINT_VARIABLE = "_U_EP_OVERRIDE"  # read by the SDK where no endpoint is given
@@ -26,8 +27,14 @@ class _InitPassthrough:
     is the same in async code. Without `endpoint`, the SDK takes the one that a Flyte cluster
     names in the environment.
 
+    For some calls the control plane names a cluster on another host, and the SDK sends them, with
+    the caller's credentials, there. By default that is any host that speaks TLS; `clusters` names
+    those that it may be, as origins such as "https://*.clusters.example.com". With an empty list,
+    nothing but the endpoint is called.
+
     Raises `ConfigurationError` for what the SDK accepts and then fails at: no endpoint at all,
-    `insecure=True`, and an `http://` endpoint. Raises `ForkedAfterImport` where it would hang.
+    `insecure=True`, and an `http://` endpoint; and for clusters that can't be meant. Raises
+    `ForkedAfterImport` where it would hang.
     """
 
     def __call__(
@@ -37,10 +44,13 @@ class _InitPassthrough:
         project: str | None = None,
         domain: str | None = None,
         insecure: bool = False,  # noqa: FBT001, FBT002 - flyte's own signature
+        *,
+        clusters: Iterable[str] | None = None,
     ) -> dict[str, Any]:
         _check(endpoint, insecure=insecure)
+        named = checked_clusters(clusters)
         initialised = flyte.init_passthrough(endpoint, org, project, domain)
-        client_for_callers()
+        confine_client(named)
         return initialised
 
     async def aio(
@@ -50,11 +60,14 @@ class _InitPassthrough:
         project: str | None = None,
         domain: str | None = None,
         insecure: bool = False,  # noqa: FBT001, FBT002 - flyte's own signature
+        *,
+        clusters: Iterable[str] | None = None,
     ) -> dict[str, Any]:
         """Initialise the SDK from async code."""
         _check(endpoint, insecure=insecure)
+        named = checked_clusters(clusters)
         initialised = await flyte.init_passthrough.aio(endpoint, org, project, domain)
-        client_for_callers()
+        confine_client(named)
         return initialised
 
 
