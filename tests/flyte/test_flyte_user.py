@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
 
+import flyte
 import pytest
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
+from flyte.errors import InitializationError
 
 from passthrough_auth.clients.flyte import User, current_user, init_passthrough
 from passthrough_auth.clients.flyte import user as module
@@ -104,6 +106,16 @@ def test_where_there_is_no_caller_it_says_so(ask: Ask, endpoint: FlyteEndpoint) 
     with pytest.raises(NoCaller):
         ask()
     assert not endpoint.calls
+
+
+@either
+def test_before_init_it_names_the_missing_call(ask: Ask, flyte_endpoint: FlyteEndpoint) -> None:
+    """The SDK's own text names other functions, which would act as the app."""
+    flyte.init()  # the SDK has no client
+    with auth_metadata(ALICE), pytest.raises(InitializationError) as caught:
+        ask(max_age=60)
+    assert "Call init_passthrough(endpoint, project=..., domain=...)" in str(caught.value)
+    assert "flyte.init()" not in str(caught.value)
 
 
 def test_a_user_cannot_be_changed() -> None:

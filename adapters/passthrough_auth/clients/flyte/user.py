@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from time import monotonic
-from typing import NoReturn, final
+from typing import TYPE_CHECKING, NoReturn, final
 
 from connectrpc.errors import ConnectError
 from flyte import remote
+from flyte.errors import InitializationError
 
 from passthrough_auth.core import ConfigurationError, Credentials, current_credentials
 
 from .binding import bind_flyte, refusal_in
+from .sessions import client_for_callers
+
+if TYPE_CHECKING:
+    from flyte.remote._client.controlplane import ClientSet
 
 _MOST_REMEMBERED = 1024
 
@@ -40,13 +45,15 @@ class _CurrentUser:
     credentials, in this process, at most so many seconds ago.
 
     Raises `CallerUnauthenticated` or `CallerDenied`, which the adapters answer with 401 and 403;
-    `NoCaller` where there is no caller; other errors of the SDK as they are.
+    `NoCaller` where there is no caller; flyte's `InitializationError` before `init_passthrough`;
+    other errors of the SDK as they are.
     """
 
     def __call__(self, *, max_age: float = 0) -> User:
         credentials = current_credentials()
         user = _verified.recall(credentials, _checked_age(max_age))
         if user is None:
+            _client()
             with bind_flyte(credentials):
                 try:
                     user = _as_user(remote.User.get())
@@ -60,6 +67,7 @@ class _CurrentUser:
         credentials = current_credentials()
         user = _verified.recall(credentials, _checked_age(max_age))
         if user is None:
+            _client()
             with bind_flyte(credentials):
                 try:
                     user = _as_user(await remote.User.get.aio())
@@ -125,6 +133,19 @@ current_user = _CurrentUser()
 def forget_verified() -> None:
     """Forget every verified identity: another endpoint may know these callers by other names."""
     _verified.forget()
+
+
+def _client() -> "ClientSet":
+    client = client_for_callers()
+    if client is None:
+        raise InitializationError(
+            "ClientNotInitializedError",
+            "user",
+            "The Flyte SDK is not initialised, so nobody can be asked who the caller is. Call "
+            "init_passthrough(endpoint, project=..., domain=...) of passthrough_auth.clients.flyte "
+            "once, at start-up, in the process that serves",
+        )
+    return client
 
 
 def _as_user(found: remote.User) -> User:
