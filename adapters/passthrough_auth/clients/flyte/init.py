@@ -10,7 +10,6 @@ from passthrough_auth.core import ConfigurationError
 
 from .sdk import check_not_forked
 from .sessions import checked_clusters, confine_client
-from .user import forget_verified
 
 _ENDPOINT_VARIABLE = "_U_EP_OVERRIDE"  # read by the SDK where no endpoint is given
 _USE_TLS = (
@@ -94,4 +93,3 @@ def _check(endpoint: str | None, *, insecure: bool) -> None:
             f"{source} begins with http://, which the SDK takes for https:// without a word: "
             f"credentials can't travel over plain HTTP. {_USE_TLS}"
         )
-    forget_verified()
