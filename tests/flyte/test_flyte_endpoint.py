@@ -473,6 +473,10 @@ def test_a_fault_is_met_so_many_times_in_the_order_planned(endpoint: FlyteEndpoi
         ({"method": "GetUser", "fault": "denied"}, "'GetUser' is not one of CreateRun, "),
         ({"method": "UserInfo", "fault": "dead"}, "'dead' is not one of unauthenticated, denied"),
         ({"method": "UserInfo", "fault": "denied", "times": 0}, "times is a number of calls"),
+        (
+            {"method": "UserInfo", "fault": "denied", "caller": "zoe"},
+            "'zoe' is not one of the callers: alice, bob, carol$",
+        ),
     ],
 )
 def test_a_fault_there_is_not_is_refused(

@@ -150,8 +150,10 @@ class FlyteEndpoint:
         The SDK repeats by itself a call that was unauthenticated (once), or that was unavailable
         or hung up (three times, over several seconds): `times=1` shows that it recovers.
 
-        Raises ValueError for a method or fault there isn't.
+        Raises ValueError for a method, fault or caller there isn't.
         """
+        if caller is not None and caller not in self.callers:
+            raise ValueError(f"{caller!r} is not one of the callers: {', '.join(self.callers)}")
         plan = Plan(method=method, fault=fault, caller=caller, times=times, seconds=seconds)
         self._backend.fail(plan)
 
