@@ -82,8 +82,12 @@ def test_the_org_reaches_flyte(init: Init, flyte_endpoint: FlyteEndpoint) -> Non
         ({"endpoint": "http://127.0.0.1:1"}, "", "endpoint begins with http://"),
         ({"endpoint": "HTTP://127.0.0.1:1"}, "", "endpoint begins with http://"),
         ({}, "http://127.0.0.1:1", "variable _U_EP_OVERRIDE begins with http://"),
-        ({}, "", "needs the endpoint of a Flyte control plane"),
-        ({"endpoint": ""}, "", "needs .* import the app inside the test or fixture$"),
+        ({}, "", "needs the endpoint of a Flyte control plane: write init_passthrough[(]"),
+        (
+            {"endpoint": ""},
+            "",
+            "needs .* _U_EP_OVERRIDE. In a test, import the app inside the test or fixture$",
+        ),
     ],
 )
 def test_what_flyte_would_fail_at_later_is_refused(

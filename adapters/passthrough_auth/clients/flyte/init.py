@@ -83,9 +83,10 @@ def _check(endpoint: str | None, *, insecure: bool) -> None:
     wanted = endpoint or os.environ.get(_ENDPOINT_VARIABLE)
     if not wanted:
         raise ConfigurationError(
-            "init_passthrough needs the endpoint of a Flyte control plane, such as "
-            f'"dns:///flyte.example.com", and neither it nor {_ENDPOINT_VARIABLE} is given. '
-            "In a test, import the app inside the test or fixture"
+            "init_passthrough needs the endpoint of a Flyte control plane: write "
+            'init_passthrough("dns:///flyte.example.com", project=..., domain=...), or set the '
+            f"environment variable {_ENDPOINT_VARIABLE}. In a test, import the app inside the test "
+            "or fixture"
         )
     if wanted.strip().lower().startswith("http://"):
         source = "endpoint" if endpoint else f"the environment variable {_ENDPOINT_VARIABLE}"
