@@ -277,13 +277,10 @@ def fresh_binding(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("flyte_endpoint", "fresh_binding")
-@pytest.mark.parametrize("tells", [True, False], ids=["SDK that tells", "older SDK"])
 def test_a_request_before_init_is_explained_once_in_the_log(
-    *, tells: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     flyte.init()  # what the fixture does afterwards: the SDK has no client
-    if not tells:
-        monkeypatch.delattr(flyte, "is_control_plane_available", raising=False)
     app = Flask(__name__)
     PassthroughAuth(app, excluded_paths={"/health"})
     app.add_url_rule("/health", "health", lambda: "well")

@@ -27,6 +27,7 @@ from flyte import remote
 from flyte._initialize import get_client
 from flyte.remote import auth_metadata
 from flyte.syncify import syncify
+from flyteidl2.cluster.payload_pb2 import SelectClusterRequest
 from flyteidl2.common.identifier_pb2 import ProjectIdentifier
 from flyteidl2.dataproxy.dataproxy_service_pb2 import UploadInputsRequest, UploadInputsResponse
 from flyteidl2.task.task_definition_pb2 import TaskIdentifier
@@ -472,6 +473,10 @@ def test_a_fault_is_met_so_many_times_in_the_order_planned(endpoint: FlyteEndpoi
         ({"method": "GetUser", "fault": "denied"}, "'GetUser' is not one of CreateRun, "),
         ({"method": "UserInfo", "fault": "dead"}, "'dead' is not one of unauthenticated, denied"),
         ({"method": "UserInfo", "fault": "denied", "times": 0}, "times is a number of calls"),
+        (
+            {"method": "UserInfo", "fault": "denied", "caller": "zoe"},
+            "'zoe' is not one of the callers: alice, bob, carol$",
+        ),
     ],
 )
 def test_a_fault_there_is_not_is_refused(
@@ -573,6 +578,17 @@ def separate() -> Iterator[FlyteEndpoint]:
         yield it
 
 
+def selected_cluster() -> str:
+    """What the control plane answers, whatever the SDK makes of it."""
+
+    async def ask() -> str:
+        answer = await get_client().cluster_service.select_cluster(SelectClusterRequest())
+        return str(answer.cluster_endpoint)
+
+    with auth_metadata(ALICE):
+        return str(syncify(ask)())
+
+
 def test_the_endpoint_serves_from_a_process_of_its_own(
     separate: FlyteEndpoint, flyte_endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -596,8 +612,11 @@ def test_the_endpoint_serves_from_a_process_of_its_own(
         assert connect_code(remote.User.get) is Code.PERMISSION_DENIED
         separate.heal()
         remote.User.get()
+    separate.select_cluster("https://cluster.example.com")
+    assert selected_cluster() == "https://cluster.example.com"
     separate.reset()
     assert (list(separate.calls), list(separate.runs)) == ([], [])
+    assert not selected_cluster()
     with pytest.raises(ValueError, match="is not one of"):
         separate.fail("UserInfo", "dead")  # type: ignore[arg-type]  # wrong on purpose
 

@@ -34,13 +34,14 @@ either = pytest.mark.parametrize("init", [init_passthrough, init_async], ids=["s
 Init = Callable[..., dict[str, object]]
 
 
-def test_its_signature_is_flytes_own() -> None:
+def test_its_signature_is_flytes_own_and_clusters() -> None:
     theirs = inspect.signature(flyte.init_passthrough).parameters.values()
     for ours in (init_passthrough, init_passthrough.aio):
-        parameters = inspect.signature(ours).parameters.values()
+        *parameters, clusters = inspect.signature(ours).parameters.values()
         assert [(p.name, p.kind, p.default) for p in parameters] == [
             (p.name, p.kind, p.default) for p in theirs
         ]
+        assert (clusters.name, clusters.kind) == ("clusters", inspect.Parameter.KEYWORD_ONLY)
 
 
 @either
@@ -81,8 +82,12 @@ def test_the_org_reaches_flyte(init: Init, flyte_endpoint: FlyteEndpoint) -> Non
         ({"endpoint": "http://127.0.0.1:1"}, "", "endpoint begins with http://"),
         ({"endpoint": "HTTP://127.0.0.1:1"}, "", "endpoint begins with http://"),
         ({}, "http://127.0.0.1:1", "variable _U_EP_OVERRIDE begins with http://"),
-        ({}, "", "needs the endpoint of a Flyte control plane"),
-        ({"endpoint": ""}, "", "needs .* import the app inside the test or fixture$"),
+        ({}, "", "needs the endpoint of a Flyte control plane: write init_passthrough[(]"),
+        (
+            {"endpoint": ""},
+            "",
+            "needs .* _U_EP_OVERRIDE. In a test, import the app inside the test or fixture$",
+        ),
     ],
 )
 def test_what_flyte_would_fail_at_later_is_refused(
@@ -137,6 +142,46 @@ def test_in_a_fork_everything_says_so_and_nothing_hangs() -> None:
         assert done.stdout.splitlines() == ["ForkedAfterImport True"] * 3, done.stderr
 
 
+def test_in_a_fork_a_call_outside_of_a_caller_says_so_too() -> None:
+    """The SDK's own functions, where nothing of ours has been entered, or for nobody."""
+    script = """
+        import asyncio, os, sys, warnings
+        import flyte
+        from flyte import remote
+        flyte.init_passthrough("127.0.0.1:1", project="demo", domain="development")
+        if os.environ["IMPORTED"] == "before":
+            import passthrough_auth.clients.flyte
+
+        warnings.simplefilter("error")  # of a coroutine that was never awaited, for one
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded")
+        if os.fork():
+            sys.exit(os.wait()[1])
+        from passthrough_auth.clients.flyte import bind_flyte
+        from passthrough_auth.core import Credentials
+
+        async def consume(): return [run async for run in remote.Run.listall.aio()]
+        async def get(): return await remote.User.get.aio()
+
+        calls = [
+            remote.User.get,
+            lambda: asyncio.run(get()),
+            lambda: list(remote.Run.listall()),
+            lambda: asyncio.run(consume()),
+            lambda: flyte.init_passthrough("127.0.0.1:1"),
+        ]
+        for call in calls:
+            try:
+                with bind_flyte(Credentials()):
+                    call()
+            except Exception as error:
+                print(type(error).__name__, flush=True)
+    """
+    for imported in ("before", "after"):
+        done = run_script(script, timeout=30, PYTHONUNBUFFERED="1", IMPORTED=imported)
+        assert done.stdout.splitlines() == ["ForkedAfterImport"] * 5, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_fork_before_the_import_is_fine() -> None:
     script = """
         import os, sys
@@ -163,10 +208,18 @@ def status(running: Running, path: str, caller: str | None = None) -> int:
         return response.status
 
 
-@pytest.mark.parametrize("app", ["preload_app:app", "flask_app:app"])
-def test_an_app_that_gunicorn_preloads_says_so_instead_of_hanging(app: str) -> None:
+@pytest.mark.parametrize(
+    ("app", "path", "public"),
+    [
+        ("preload_app:app", "/me", {"/health": 200, "/public": 500}),
+        ("flask_app:app", "/sync/me", {"/health": 200}),
+    ],
+)
+def test_an_app_that_gunicorn_preloads_says_so_instead_of_hanging(
+    app: str, path: str, public: dict[str, int]
+) -> None:
+    """A public path that makes no call to Flyte works there as ever."""
     apps = Path(__file__).parent / "apps"
-    path = "/me" if app.startswith("preload") else "/sync/me"
     with (
         FlyteEndpoint() as endpoint,
         serving(
@@ -178,7 +231,7 @@ def test_an_app_that_gunicorn_preloads_says_so_instead_of_hanging(app: str) -> N
         ) as running,
     ):
         started = time.monotonic()
-        assert status(running, "/health") == 200
+        assert {each: status(running, each) for each in public} == public
         assert status(running, path) == 401
         assert status(running, path, "alice") == 500
         assert time.monotonic() - started < 20

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
 
+import flyte
 import pytest
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
+from flyte._initialize import get_client
+from flyte.errors import InitializationError
 
 from passthrough_auth.clients.flyte import User, current_user, init_passthrough
 from passthrough_auth.clients.flyte import user as module
@@ -43,12 +46,6 @@ def ask_async(**options: Any) -> User:
 
 
 either = pytest.mark.parametrize("ask", [current_user, ask_async], ids=["sync", "async"])
-pytestmark = pytest.mark.usefixtures("forget")
-
-
-@pytest.fixture
-def forget() -> None:
-    module.forget_verified()
 
 
 @either
@@ -104,6 +101,16 @@ def test_where_there_is_no_caller_it_says_so(ask: Ask, endpoint: FlyteEndpoint) 
     with pytest.raises(NoCaller):
         ask()
     assert not endpoint.calls
+
+
+@either
+def test_before_init_it_names_the_missing_call(ask: Ask, flyte_endpoint: FlyteEndpoint) -> None:
+    """The SDK's own text names other functions, which would act as the app."""
+    flyte.init()  # the SDK has no client
+    with auth_metadata(ALICE), pytest.raises(InitializationError) as caught:
+        ask(max_age=60)
+    assert "Call init_passthrough(endpoint, project=..., domain=...)" in str(caught.value)
+    assert "flyte.init()" not in str(caught.value)
 
 
 def test_a_user_cannot_be_changed() -> None:
@@ -174,10 +181,10 @@ def test_it_remembers_so_many_and_no_more_and_no_secret(
         with auth_metadata(ALICE, ("x-extra", extra)):
             current_user(max_age=60)
     assert len(endpoint.calls) == 6
-    kept = [*gc.get_referents(module._verified), *gc.get_referents(module._verified._known)]
-    assert len(module._verified._known) == 2
-    assert "alice-token" not in repr(kept)
-    assert b"alice-token" not in b"".join(module._verified._known)
+    known = module._verified._by_client[get_client()]
+    assert len(known) == 2
+    assert "alice-token" not in repr([*gc.get_referents(module._verified), *known.items()])
+    assert b"alice-token" not in b"".join(known)
 
 
 def test_what_is_over_is_forgotten(
@@ -190,15 +197,36 @@ def test_what_is_over_is_forgotten(
     now = 1061.0
     with auth_metadata(BOB):
         current_user(max_age=60)
-    assert [user.subject for _, _, user in module._verified._known.values()] == ["bob"]
+    known = module._verified._by_client[get_client()]
+    assert [user.subject for _, _, user in known.values()] == ["bob"]
 
 
-def test_another_endpoint_is_asked_anew(endpoint: FlyteEndpoint) -> None:
+@either
+@pytest.mark.parametrize("init", [init_passthrough, flyte.init_passthrough])
+def test_another_endpoint_is_asked_anew(
+    init: Callable[..., object],
+    ask: Ask,
+    endpoint: FlyteEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which may know these callers by other names, whichever `init_passthrough` leads there."""
+    with auth_metadata(ALICE):
+        assert ask(max_age=60).subject == "alice"
+    with FlyteEndpoint([Caller(subject="mallory", token="alice-token")]) as other:
+        monkeypatch.setenv("SSL_CERT_FILE", other.ca_file)
+        init(other.endpoint, project="demo", domain="development")
+        with auth_metadata(ALICE):
+            assert ask(max_age=60).subject == "mallory"
+        assert len(other.calls) == 1
+
+
+def test_what_was_remembered_goes_with_its_client(endpoint: FlyteEndpoint) -> None:
     with auth_metadata(ALICE):
         current_user(max_age=60)
-        init_passthrough(project="demo", domain="development")
-        current_user(max_age=60)
-    assert len(endpoint.calls) == 2
+    remembered = len(module._verified._by_client)
+    flyte.init()
+    gc.collect()
+    assert len(module._verified._by_client) < remembered
 
 
 @pytest.mark.parametrize("age", [-1, float("inf"), float("nan")])

@@ -8,7 +8,7 @@ from passthrough_auth.frameworks.flask import PassthroughAuth
 
 flyte.init_passthrough(project="demo", domain="development")
 app = Flask(__name__)
-PassthroughAuth(app, excluded_paths=["/health"])
+PassthroughAuth(app, excluded_paths=["/health", "/public"])
 
 
 @app.get("/health")
@@ -18,4 +18,9 @@ def health():
 
 @app.get("/me")
 def me():
+    return {"subject": remote.User.get().subject()}
+
+
+@app.get("/public")
+def public():
     return {"subject": remote.User.get().subject()}

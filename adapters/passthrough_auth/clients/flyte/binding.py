@@ -18,7 +18,8 @@ from passthrough_auth.core import (
     current_hold,
 )
 
-from .sdk import check_not_forked, holding, may_be_initialised
+from .sdk import holding
+from .sessions import client_for_callers
 
 logger = logging.getLogger("passthrough_auth")
 
@@ -41,8 +42,7 @@ class _FlyteBinding:
     def __call__(self, credentials: Credentials, /) -> AbstractContextManager[object]:
         if not credentials:
             return holding()
-        check_not_forked()
-        if not may_be_initialised():
+        if client_for_callers() is None:
             self._say_not_initialised()
         hold = _hold_of(credentials)
         return holding(*(_HeldPair(name, hold) for name in credentials.headers()))

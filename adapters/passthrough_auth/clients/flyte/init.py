@@ -1,6 +1,7 @@
 """Initialising the SDK, with its silent traps refused."""
 
 import os
+from collections.abc import Iterable
 from typing import Any, final
 
 import flyte
@@ -8,7 +9,7 @@ import flyte
 from passthrough_auth.core import ConfigurationError
 
 from .sdk import check_not_forked
-from .user import forget_verified
+from .sessions import checked_clusters, confine_client
 
 _ENDPOINT_VARIABLE = "_U_EP_OVERRIDE"  # read by the SDK where no endpoint is given
 _USE_TLS = (
@@ -25,8 +26,14 @@ class _InitPassthrough:
     is the same in async code. Without `endpoint`, the SDK takes the one that a Flyte cluster
     names in the environment.
 
+    For some calls the control plane names a cluster on another host, and the SDK sends them, with
+    the caller's credentials, there. By default that is any host that speaks TLS; `clusters` names
+    those that it may be, as origins such as "https://*.clusters.example.com". With an empty list,
+    nothing but the endpoint is called.
+
     Raises `ConfigurationError` for what the SDK accepts and then fails at: no endpoint at all,
-    `insecure=True`, and an `http://` endpoint. Raises `ForkedAfterImport` where it would hang.
+    `insecure=True`, and an `http://` endpoint; and for clusters that can't be meant. Raises
+    `ForkedAfterImport` where it would hang.
     """
 
     def __call__(
@@ -36,9 +43,14 @@ class _InitPassthrough:
         project: str | None = None,
         domain: str | None = None,
         insecure: bool = False,  # noqa: FBT001, FBT002 - flyte's own signature
+        *,
+        clusters: Iterable[str] | None = None,
     ) -> dict[str, Any]:
         _check(endpoint, insecure=insecure)
-        return flyte.init_passthrough(endpoint, org, project, domain)
+        named = checked_clusters(clusters)
+        initialised = flyte.init_passthrough(endpoint, org, project, domain)
+        confine_client(named)
+        return initialised
 
     async def aio(
         self,
@@ -47,10 +59,15 @@ class _InitPassthrough:
         project: str | None = None,
         domain: str | None = None,
         insecure: bool = False,  # noqa: FBT001, FBT002 - flyte's own signature
+        *,
+        clusters: Iterable[str] | None = None,
     ) -> dict[str, Any]:
         """Initialise the SDK from async code."""
         _check(endpoint, insecure=insecure)
-        return await flyte.init_passthrough.aio(endpoint, org, project, domain)
+        named = checked_clusters(clusters)
+        initialised = await flyte.init_passthrough.aio(endpoint, org, project, domain)
+        confine_client(named)
+        return initialised
 
 
 init_passthrough = _InitPassthrough()
@@ -66,9 +83,10 @@ def _check(endpoint: str | None, *, insecure: bool) -> None:
     wanted = endpoint or os.environ.get(_ENDPOINT_VARIABLE)
     if not wanted:
         raise ConfigurationError(
-            "init_passthrough needs the endpoint of a Flyte control plane, such as "
-            f'"dns:///flyte.example.com", and neither it nor {_ENDPOINT_VARIABLE} is given. '
-            "In a test, import the app inside the test or fixture"
+            "init_passthrough needs the endpoint of a Flyte control plane: write "
+            'init_passthrough("dns:///flyte.example.com", project=..., domain=...), or set the '
+            f"environment variable {_ENDPOINT_VARIABLE}. In a test, import the app inside the test "
+            "or fixture"
         )
     if wanted.strip().lower().startswith("http://"):
         source = "endpoint" if endpoint else f"the environment variable {_ENDPOINT_VARIABLE}"
@@ -76,4 +94,3 @@ def _check(endpoint: str | None, *, insecure: bool) -> None:
             f"{source} begins with http://, which the SDK takes for https:// without a word: "
             f"credentials can't travel over plain HTTP. {_USE_TLS}"
         )
-    forget_verified()

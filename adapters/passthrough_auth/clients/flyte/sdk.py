@@ -3,13 +3,12 @@
 import inspect
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, cast
+from typing import Any, NoReturn, cast, final
 
-import flyte
 from flyte._context import internal_ctx
-from flyte.syncify import Syncify
+from flyte.syncify import Syncify, syncify
 
 from passthrough_auth.core import PassthroughAuthError
 
@@ -30,18 +29,12 @@ class ForkedAfterImport(PassthroughAuthError, RuntimeError):
 def holding(*pairs: Iterable[str]) -> AbstractContextManager[object]:
     """A context manager within which the SDK holds these pairs of metadata, and no others.
 
-    The one place that reaches into the SDK. Its public `flyte.remote.auth_metadata` is the same in
+    It reaches into the SDK. Its public `flyte.remote.auth_metadata` is the same in
     a generator, and refuses to hold nothing; and a generator that is dropped unfinished, as by a
     test client that doesn't close a response, is resumed by the garbage collector in the context
     of whatever code that happens to interrupt, where the SDK fails to undo it, and says so.
     """
     return cast("AbstractContextManager[object]", internal_ctx().new_metadata(cast("Any", pairs)))
-
-
-def may_be_initialised() -> bool:
-    """Whether the SDK has a client; True where it has no way of telling (flyte before 2.7)."""
-    available = getattr(flyte, "is_control_plane_available", None)
-    return available is None or bool(available())
 
 
 def check_not_forked() -> None:
@@ -50,10 +43,36 @@ def check_not_forked() -> None:
         raise ForkedAfterImport
 
 
+@final
+class _LoopLeftBehind:
+    """Stands in for the SDK's event loop in a process where no thread runs it.
+
+    The SDK reads nothing of a request before it hands a call to its loop, and then waits for ever.
+    """
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
+        callback(*args)
+
+    def create_task(self, coroutine: Coroutine[Any, Any, object]) -> NoReturn:
+        """What a call handed over comes to: it is not made, and whoever made it is told."""
+        coroutine.close()
+        raise ForkedAfterImport
+
+    def stop(self) -> None:
+        """What the SDK asks for when the process ends."""
+
+
+def _refuse_calls() -> None:
+    cast("Any", syncify)._bg_loop.loop = _LoopLeftBehind()  # noqa: SLF001
+
+
 def _loop_runs_here() -> bool:
     name = inspect.signature(Syncify).parameters["name"].default
     return name in {thread.name for thread in threading.enumerate()}
 
 
-# This module may itself be imported after the fork; then the thread is missing already.
 _PROCESS_OF_LOOP = os.getpid() if _loop_runs_here() else None
+if _PROCESS_OF_LOOP is None:
+    _refuse_calls()  # this module is itself imported after the fork
+elif hasattr(os, "register_at_fork"):  # where it isn't, nothing forks
+    os.register_at_fork(after_in_child=_refuse_calls)

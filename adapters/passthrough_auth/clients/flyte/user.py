@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from time import monotonic
-from typing import NoReturn, final
+from typing import TYPE_CHECKING, NoReturn, final
+from weakref import WeakKeyDictionary
 
 from connectrpc.errors import ConnectError
 from flyte import remote
+from flyte.errors import InitializationError
 
 from passthrough_auth.core import ConfigurationError, Credentials, current_credentials
 
 from .binding import bind_flyte, refusal_in
+from .sessions import client_for_callers
+
+if TYPE_CHECKING:
+    from flyte.remote._client.controlplane import ClientSet
 
 _MOST_REMEMBERED = 1024
 
@@ -40,71 +46,80 @@ class _CurrentUser:
     credentials, in this process, at most so many seconds ago.
 
     Raises `CallerUnauthenticated` or `CallerDenied`, which the adapters answer with 401 and 403;
-    `NoCaller` where there is no caller; other errors of the SDK as they are.
+    `NoCaller` where there is no caller; flyte's `InitializationError` before `init_passthrough`;
+    other errors of the SDK as they are.
     """
 
     def __call__(self, *, max_age: float = 0) -> User:
         credentials = current_credentials()
-        user = _verified.recall(credentials, _checked_age(max_age))
+        _check_age(max_age)
+        client = _client()
+        user = _verified.recall(client, credentials, max_age)
         if user is None:
             with bind_flyte(credentials):
                 try:
                     user = _as_user(remote.User.get())
                 except ConnectError as error:
                     _raise(error)
-            _verified.remember(credentials, user, max_age)
+            _verified.remember(client, credentials, user, max_age)
         return user
 
     async def aio(self, *, max_age: float = 0) -> User:
         """The same in async code."""
         credentials = current_credentials()
-        user = _verified.recall(credentials, _checked_age(max_age))
+        _check_age(max_age)
+        client = _client()
+        user = _verified.recall(client, credentials, max_age)
         if user is None:
             with bind_flyte(credentials):
                 try:
                     user = _as_user(await remote.User.get.aio())
                 except ConnectError as error:
                     _raise(error)
-            _verified.remember(credentials, user, max_age)
+            _verified.remember(client, credentials, user, max_age)
         return user
+
+
+# Digest to the time of verification, the time to forget it, and the user; oldest first.
+_Known = OrderedDict[bytes, tuple[float, float, User]]
+_NEVER = (-math.inf, -math.inf, None)
 
 
 @final
 class _Verified:
-    """The identities verified lately, by a salted hash of the credentials: no secret is kept."""
+    """The identities verified lately, by a salted hash of the credentials: no secret is kept.
+
+    Each client of the SDK has its own: the endpoint of another may know its callers by other names.
+    """
 
     def __init__(self) -> None:
         self._salt = os.urandom(32)
         self._lock = threading.Lock()
-        # Digest to the time of verification, the time to forget it, and the user; oldest first.
-        self._known: OrderedDict[bytes, tuple[float, float, User]] = OrderedDict()
+        self._by_client: WeakKeyDictionary[ClientSet, _Known] = WeakKeyDictionary()
 
-    def recall(self, credentials: Credentials, max_age: float) -> User | None:
+    def recall(self, client: "ClientSet", credentials: Credentials, max_age: float) -> User | None:
         """Who these credentials were found to stand for within the last `max_age` seconds."""
         if not max_age:
             return None
         with self._lock:
-            verified_at, _, user = self._known.get(self._digest(credentials), _NEVER)
+            known = self._by_client.get(client, _Known())
+            verified_at, _, user = known.get(self._digest(credentials), _NEVER)
         return user if monotonic() - verified_at < max_age else None
 
-    def remember(self, credentials: Credentials, user: User, max_age: float) -> None:
+    def remember(
+        self, client: "ClientSet", credentials: Credentials, user: User, max_age: float
+    ) -> None:
         """Keep a user for `max_age` seconds, or until more than enough others have come."""
         if not max_age:
             return
         now = monotonic()
         digest = self._digest(credentials)
         with self._lock:
-            self._known[digest] = (now, now + max_age, user)
-            self._known.move_to_end(digest)
-            while len(self._known) > _MOST_REMEMBERED or self._oldest_is_over(now):
-                self._known.popitem(last=False)
-
-    def forget(self) -> None:
-        with self._lock:
-            self._known.clear()
-
-    def _oldest_is_over(self, now: float) -> bool:
-        return any(over < now for _, over, _ in islice(self._known.values(), 1))
+            known = self._by_client.setdefault(client, _Known())
+            known[digest] = (now, now + max_age, user)
+            known.move_to_end(digest)
+            while len(known) > _MOST_REMEMBERED or _oldest_is_over(known, now):
+                known.popitem(last=False)
 
     def _digest(self, credentials: Credentials) -> bytes:
         digest = blake2b(key=self._salt, digest_size=32)
@@ -116,15 +131,26 @@ class _Verified:
         return digest.digest()
 
 
-_NEVER = (-math.inf, -math.inf, None)
+def _oldest_is_over(known: _Known, now: float) -> bool:
+    return any(over < now for _, over, _ in islice(known.values(), 1))
+
+
 _verified = _Verified()
 
 current_user = _CurrentUser()
 
 
-def forget_verified() -> None:
-    """Forget every verified identity: another endpoint may know these callers by other names."""
-    _verified.forget()
+def _client() -> "ClientSet":
+    client = client_for_callers()
+    if client is None:
+        raise InitializationError(
+            "ClientNotInitializedError",
+            "user",
+            "The Flyte SDK is not initialised, so nobody can be asked who the caller is. Call "
+            "init_passthrough(endpoint, project=..., domain=...) of passthrough_auth.clients.flyte "
+            "once, at start-up, in the process that serves",
+        )
+    return client
 
 
 def _as_user(found: remote.User) -> User:
@@ -138,7 +164,6 @@ def _raise(error: ConnectError) -> NoReturn:
     raise refusal from error
 
 
-def _checked_age(max_age: float) -> float:
+def _check_age(max_age: float) -> None:
     if not 0 <= max_age < math.inf:
         raise ConfigurationError(f"max_age is a number of seconds from 0 on, not {max_age!r}")
-    return max_age

@@ -31,6 +31,7 @@ class Backend:
         self._calls: list[Call] = []
         self._runs: dict[str, Run] = {}
         self._inputs: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self.cluster = ""
         # Each plan with the number of calls it still waits for.
         self._plans: list[tuple[Plan, int | None]] = []
 
@@ -51,14 +52,19 @@ class Backend:
         with self._lock:
             self._plans.append((plan, plan.times))
 
+    def select_cluster(self, endpoint: str) -> None:
+        """Name the cluster that calls are to be sent to."""
+        self.cluster = endpoint
+
     def heal(self) -> None:
         """Forget all planned faults."""
         with self._lock:
             self._plans.clear()
 
     def reset(self) -> None:
-        """Forget calls, runs, inputs and planned faults."""
+        """Forget calls, runs, inputs, planned faults and the cluster."""
         with self._lock:
+            self.cluster = ""
             self._calls.clear()
             self._runs.clear()
             self._inputs.clear()

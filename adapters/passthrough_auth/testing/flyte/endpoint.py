@@ -150,15 +150,26 @@ class FlyteEndpoint:
         The SDK repeats by itself a call that was unauthenticated (once), or that was unavailable
         or hung up (three times, over several seconds): `times=1` shows that it recovers.
 
-        Raises ValueError for a method or fault there isn't.
+        Raises ValueError for a method, fault or caller there isn't.
         """
+        if caller is not None and caller not in self.callers:
+            raise ValueError(f"{caller!r} is not one of the callers: {', '.join(self.callers)}")
         plan = Plan(method=method, fault=fault, caller=caller, times=times, seconds=seconds)
         self._backend.fail(plan)
+
+    def select_cluster(self, endpoint: str) -> None:
+        """Name the cluster that the SDK is to send inputs, files and the like to.
+
+        An empty string, with which it begins, stands for the endpoint itself. The endpoint is also
+        its own cluster at `https://localhost:<port>`. The SDK asks once for each kind of call and
+        project, and then knows until it is initialised again.
+        """
+        self._backend.select_cluster(endpoint)
 
     def heal(self) -> None:
         """Forget all planned faults."""
         self._backend.heal()
 
     def reset(self) -> None:
-        """Forget calls, runs and planned faults, as if newly started."""
+        """Forget calls, runs, planned faults and the cluster, as if newly started."""
         self._backend.reset()

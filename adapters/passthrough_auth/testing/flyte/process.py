@@ -61,6 +61,10 @@ class ServerProcess:
         """See :meth:`Backend.fail`."""
         self._ask(do="fail", plan=asdict(plan))
 
+    def select_cluster(self, endpoint: str) -> None:
+        """See :meth:`Backend.select_cluster`."""
+        self._ask(do="select_cluster", endpoint=endpoint)
+
     def heal(self) -> None:
         """See :meth:`Backend.heal`."""
         self._ask(do="heal")
@@ -116,6 +120,8 @@ def _carry_out(backend: Backend, request: dict[str, Any]) -> Any:
             return [asdict(run) for run in backend.runs()]
         case "fail":
             return backend.fail(Plan(**request["plan"]))
+        case "select_cluster":
+            return backend.select_cluster(request["endpoint"])
         case "heal":
             return backend.heal()
         case _:

@@ -43,7 +43,7 @@ def application(backend: Backend, hang_up: HangUp) -> "ASGI3Application":
     guards = (Guard(backend, hang_up),)
     services = (
         IdentityServiceASGIApplication(_Identity(backend), interceptors=guards),
-        ClusterServiceASGIApplication(_Cluster(), interceptors=guards),
+        ClusterServiceASGIApplication(_Cluster(backend), interceptors=guards),
         DataProxyServiceASGIApplication(_DataProxy(backend), interceptors=guards),
         TaskServiceASGIApplication(_Tasks(backend), interceptors=guards),
         RunServiceASGIApplication(_Runs(backend), interceptors=guards),
@@ -81,12 +81,15 @@ class _Identity(IdentityService):
 
 
 class _Cluster(ClusterService):
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
     async def select_cluster(
         self, request: SelectClusterRequest, ctx: RequestContext[Any, Any]
     ) -> SelectClusterResponse:
         del request, ctx
         # Empty means: stay on this host.
-        return SelectClusterResponse()
+        return SelectClusterResponse(cluster_endpoint=self._backend.cluster)
 
 
 class _DataProxy(DataProxyService):
