@@ -103,10 +103,6 @@ def lay_out(page, directory):
         (adapter,) = (b.source for b in COMPLETE if b.page == page)
         (directory / "adapter.py").write_text(adapter)
         (directory / "column.py").write_text((SURROUNDINGS / "column.py").read_text())
-    if page == "docs/flyte.md":
-        # "here of the Flask app above as app.py without its first argument"
-        (flask,) = (b.source for b in COMPLETE if b.page == page and "Flask(" in b.source)
-        (directory / "app.py").write_text(flask.replace('"dns:///flyte.example.com", ', ""))
 
 
 def test_every_fragment_says_where_it_belongs():
