@@ -4,11 +4,13 @@ import asyncio
 import contextvars
 import io
 import threading
+import time
 from wsgiref.util import FileWrapper
 
 import pytest
 from flask import Blueprint, Flask, Response, g, request, send_file, stream_with_context
 from flask import Request as FlaskNativeRequest
+from flask.sessions import SecureCookieSessionInterface
 from tests.frameworks.calling import ALICE, Answer, caller, environ_of
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -170,6 +172,76 @@ def test_after_request_functions_decorate_refusals():
         return response
 
     assert app.test_client().get("/me").headers["access-control-allow-origin"] == "*"
+
+
+@pytest.fixture
+def taking_its_time():
+    """An app that tells how long each request took, and for which requests it went wrong."""
+    app, logged = app_with(excluded_paths=["/health"]), []
+    app.before_request(lambda: setattr(g, "start", time.monotonic()))
+
+    @app.after_request
+    def took(response):
+        response.headers["x-took"] = str(time.monotonic() - g.start)
+        return response
+
+    @app.after_request
+    def halfway(response):
+        response.headers["content-encoding"] = "halfway"
+        return response
+
+    app.log_exception = lambda *context_and_info: logged.append(context_and_info[-1][0])
+    app.logged = logged
+    return app
+
+
+@pytest.mark.parametrize("testing", [False, True])
+def test_a_refusal_that_after_request_functions_fail_at_is_sent_as_it_is(taking_its_time, testing):
+    """They rely on before-request functions, none of which has run. Flask is told of the error."""
+    taking_its_time.testing = testing
+
+    answer = taking_its_time.test_client().get("/me")
+
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert "content-encoding" not in answer.headers
+    assert taking_its_time.logged == [AttributeError]
+
+
+@pytest.mark.parametrize(("path", "headers"), [("/me", HEADERS), ("/health", {}), ("/no", HEADERS)])
+def test_what_after_request_functions_raise_for_another_request_is_the_app_s_own(
+    taking_its_time, path, headers
+):
+    assert "x-took" in taking_its_time.test_client().get(path, headers=headers).headers
+
+    taking_its_time.before_request_funcs.clear()
+    assert taking_its_time.test_client().get(path, headers=headers).status_code == 500
+
+    taking_its_time.testing = True
+    with pytest.raises(AttributeError, match="start"):
+        taking_its_time.test_client().get(path, headers=headers)
+
+
+def test_what_they_raise_outside_of_any_request_that_was_served_is_raised():
+    """In a test that has a request context and no more."""
+    app = app_with()
+    app.after_request(lambda response: 1 / 0)
+
+    with app.test_request_context("/me"), pytest.raises(ZeroDivisionError):
+        app.process_response(Response())
+
+
+def test_an_error_in_saving_the_session_of_a_refused_request_leaves_it_refused(caplog):
+    class Failing(SecureCookieSessionInterface):
+        def save_session(self, *session_and_response):
+            raise ZeroDivisionError
+
+    app = app_with()
+    app.secret_key = "not needed"
+    app.session_interface = Failing()
+
+    assert app.test_client().get("/me").status_code == 401
+    assert "Exception on /me [GET]" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_an_app_s_own_401_handler_can_t_turn_a_refusal_into_a_200():

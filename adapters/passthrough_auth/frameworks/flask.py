@@ -1,5 +1,6 @@
 """The extension for Flask."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from contextvars import copy_context
@@ -23,7 +24,7 @@ from passthrough_auth.core import (
 )
 
 with requires_extra("flask"):
-    from flask import Flask, Response, request
+    from flask import Flask, Response, current_app, request
     from flask import Request as FlaskNativeRequest
     from flask.typing import ResponseReturnValue
     from werkzeug.exceptions import HTTPException
@@ -99,19 +100,21 @@ class _Protection:
         self._app_name = app.name
         self._view_functions = app.view_functions
         self._wsgi_app = cast("WsgiApp", app.wsgi_app)
-        # Flask 3.2 will pass its own context to each of these three, before their arguments.
+        # Flask 3.2 will pass its own context to each of these, before their arguments.
         self._preprocess_request: Callable[..., ResponseReturnValue | None] = app.preprocess_request
         self._default_options_response: Callable[..., Response] = app.make_default_options_response
         self._handle_user_exception: Callable[..., ResponseReturnValue | HTTPException] = (
             app.handle_user_exception
         )
+        self._process_response: Callable[..., Response] = app.process_response
         # Replacing wsgi_app is Flask's way to add middleware; its types don't know that. Flask runs
         # the app's functions in preprocess_request, so none runs before the gate. When an error has
-        # ended them, it calls handle_user_exception.
+        # ended them, it calls handle_user_exception. In process_response they see the response.
         replaced = cast("Any", app)
         replaced.wsgi_app = self._serve
         replaced.preprocess_request = self._preprocess
         replaced.handle_user_exception = self._handle_exception
+        replaced.process_response = self._process
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Run one request in its own context, from its first function to its last piece of body.
@@ -157,6 +160,8 @@ class _Protection:
         decision = self.gate.decide(FlaskRequest(environ))
         del environ  # a traceback with locals would show the headers in it
         served.settle(self.gate.hold(decision))
+        if isinstance(decision, Refused):
+            served.refusal = decision.refusal
         return decision
 
     def _handle_exception(self, *context_and_error: Any) -> ResponseReturnValue | HTTPException:
@@ -167,6 +172,22 @@ class _Protection:
             refusal = self.gate.refusal_for(FlaskRequest(request.environ), unhandled)
             if refusal is None:
                 raise
+            return _response(refusal)
+
+    def _process(self, *context_and_response: Any) -> Response:
+        """Have the app's after-request functions, and its session, finish a response.
+
+        Many rely on what a before-request function has done, and none has run for a refusal.
+        """
+        try:
+            return self._process_response(*context_and_response)
+        except Exception:
+            refusal = _refusal_of(request.environ)
+            if refusal is None:
+                raise
+            *context, _ = context_and_response
+            log_exception: Callable[..., None] = current_app.log_exception
+            log_exception(*context, sys.exc_info())
             return _response(refusal)
 
 
@@ -180,6 +201,7 @@ class _Served:
     def __init__(self, by: _Protection, environ: Environ) -> None:
         self.by = by
         self.settled = False
+        self.refusal: Refusal | None = None
         self._hold = Hold()
         self._active: AbstractContextManager[Hold] | None = None
         keep = environ.get("werkzeug.debug.preserve_context")
@@ -229,6 +251,11 @@ class _Served:
 
 def _call(function: Callable[..., R], /, *args: Any) -> R:
     return function(*args)
+
+
+def _refusal_of(environ: Environ) -> Refusal | None:
+    served = environ.get(_SERVED)
+    return served.refusal if isinstance(served, _Served) else None
 
 
 def _response(refusal: Refusal) -> Response:
