@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import io
 import threading
 import time
@@ -12,6 +13,7 @@ from flask import Blueprint, Flask, Response, g, request, send_file, stream_with
 from flask import Request as FlaskNativeRequest
 from flask.sessions import SecureCookieSessionInterface
 from tests.frameworks.calling import ALICE, Answer, caller, environ_of
+from werkzeug.debug import DebuggedApplication
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -713,6 +715,45 @@ def test_with_a_client_a_test_can_look_at_the_request_afterwards():
         assert request.path == "/me"
         assert client.get("/me").status_code == 401
     assert current_hold() is None
+
+
+def test_with_a_client_the_caller_is_there_until_the_next_request():
+    """Also where a test doesn't keep the response, and its body is garbage."""
+    app = app_with(excluded_paths=["/health"])
+
+    with app.test_client() as client:
+        client.get("/me", headers=HEADERS)
+        gc.collect()
+        assert caller() == "Bearer alice"
+        with app.test_client() as other:
+            other.get("/me", headers=BOB)
+            gc.collect()
+            assert caller() == "Bearer bob"
+        assert caller() == "Bearer alice"
+        client.get("/health")
+        assert caller() == "public"
+    assert caller() == "outside"
+
+
+def test_with_a_client_what_outlives_the_block_finds_that_its_request_has_ended():
+    app = app_with()
+
+    with app.test_client() as client:
+        client.get("/me", headers=HEADERS)
+        kept = contextvars.copy_context()
+    assert kept.run(caller) == "ended"
+
+
+def test_werkzeug_s_debugger_keeps_no_caller_of_what_went_well():
+    """It is handed what a test client is, and looks at it only if there was an error."""
+    app = app_with()
+    kept = []
+    app.add_url_rule("/keep", "keep", lambda: kept.append(contextvars.copy_context()) or caller())
+    debugged = DebuggedApplication(app, evalex=True)
+
+    assert get(debugged, "/keep", **HEADERS).read() == b"Bearer alice"
+    assert caller() == "outside"
+    assert kept[0].run(caller) == "ended"
 
 
 def test_with_a_client_a_stream_is_for_the_caller_too():

@@ -2,9 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
 from contextvars import copy_context
-from typing import Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from passthrough_auth.core import (
     BodyInContext,
@@ -28,6 +27,9 @@ with requires_extra("flask"):
     from flask import Request as FlaskNativeRequest
     from flask.typing import ResponseReturnValue
     from werkzeug.exceptions import HTTPException
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 __all__ = ["FlaskRequest", "PassthroughAuth"]
 
@@ -133,7 +135,7 @@ class _Protection:
             # Servers send a file themselves, but only if they get this exact object.
             served.close()
             return body
-        return BodyInContext(body, served.run, served.close)
+        return BodyInContext(body, served.run, served.end_with_body)
 
     def _preprocess(self, *context: Any) -> ResponseReturnValue | None:
         decision = self._decide()
@@ -206,9 +208,10 @@ class _Served:
         self._active: AbstractContextManager[Hold] | None = None
         keep = environ.get("werkzeug.debug.preserve_context")
         self._is_private = keep is None
+        self._is_kept = False
         self.run: Runner = copy_context().run if keep is None else _call
         if keep is not None:
-            keep(closing(self))
+            keep(self)
 
     def begin(
         self, app: WsgiApp, environ: Environ, start_response: StartResponse
@@ -237,6 +240,18 @@ class _Served:
         self._hold.close()
         if self._hold.bindings or not self._is_private:
             self.run(self._leave)
+
+    def end_with_body(self) -> None:
+        """Close it, unless a test client keeps it, which then says when."""
+        if not self._is_kept:
+            self.close()
+
+    def __enter__(self) -> None:
+        # Werkzeug's debugger is handed this as well, and doesn't come here if all went well.
+        self._is_kept = True
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
     def _enter(self) -> None:
         active = self._hold.active()
