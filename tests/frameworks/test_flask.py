@@ -470,6 +470,19 @@ def test_a_request_around_the_wsgi_app_is_told_what_went_wrong():
         app.test_client().get("/me", headers=HEADERS)
 
 
+def test_a_request_that_another_app_is_about_to_ask_for_is_not_taken_for_its_own():
+    """Mounted within it, as it was before it was protected: what serves is the other's alone."""
+    outer, inner = Flask("outer"), Flask("inner")
+    inner.add_url_rule("/me", "me", caller)
+    outer.wsgi_app = mounted(outer.wsgi_app, inner.wsgi_app)
+    for app in (outer, inner):
+        PassthroughAuth(app)
+    inner.testing = True
+
+    with pytest.raises(ConfigurationError, match="'inner' around its wsgi_app"):
+        get(outer, "/inner/me", **HEADERS)
+
+
 def test_a_request_within_a_request_is_not_taken_for_it():
     """Of a copied environ, as batch views make them, whose caller would replace the first."""
     app = app_with()
