@@ -152,3 +152,14 @@ def test_a_wrong_option_fails_the_startup_and_every_request(options, error, advi
     for _ in range(2):
         with pytest.raises(error, match=advice):
             ask(app, http_scope("/health"))
+
+
+def test_a_wrong_option_takes_no_more_memory_with_each_request():
+    """One error is raised again and again, and a traceback holds the frames of every time."""
+    middleware = FastAPIPassthroughAuthMiddleware(FastAPI(), excluded_paths="/health")
+
+    for _ in range(1000):
+        with pytest.raises(ConfigurationError) as raised:
+            middleware.gate.decide(None)
+
+    assert len(raised.traceback) < 10
