@@ -1,14 +1,23 @@
 """The suite itself: it fails for adapters that are wrong, each in a way that was seen elsewhere."""
 
+import asyncio
+from contextvars import copy_context
+
 import pytest
 
 from passthrough_auth.core import AsgiRequest, Gate
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
-from passthrough_auth.testing.conformance import Column, run
+from passthrough_auth.testing.conformance import Column, handlers, run
 from passthrough_auth.testing.conformance.cases import CASES
 from passthrough_auth.testing.conformance.columns import starlette
 from passthrough_auth.testing.conformance.columns.starlette import ASGI_FEATURES
 from passthrough_auth.testing.conformance.options import OPTIONS
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    """What a broken adapter never ends is not waited for as long as on a server."""
+    monkeypatch.setattr(handlers, "PATIENCE", 1.0)
 
 
 def failing(build):
@@ -59,6 +68,18 @@ class NeverClosing(PassthroughAuthMiddleware):
             await self.app(scope, receive, send)
 
 
+class NeverLeaving(PassthroughAuthMiddleware):
+    """Has a context for each request, and nothing there to leave but what its bindings keep."""
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] not in ("http", "websocket"):
+            return
+        context, hold = copy_context(), self.gate.hold(self.gate.decide(AsgiRequest(scope)))
+        context.run(hold.active().__enter__)
+        await asyncio.create_task(self.app(scope, receive, send), context=context)
+        hold.close()
+
+
 class HttpOnly(PassthroughAuthMiddleware):
     """Lets WebSockets pass, as Starlette's BaseHTTPMiddleware does."""
 
@@ -88,6 +109,7 @@ class LastLine(PassthroughAuthMiddleware):
     ("middleware", "caught_by"),
     [
         (Leaking, "nothing left after a request"),
+        (NeverLeaving, "bindings: left after each request"),
         (NeverClosing, "ended for what outlives the request"),
         (HttpOnly, "websocket: refused without credentials"),
         (Normalising, "protected path: letters of another case"),

@@ -760,6 +760,44 @@ def _visibility_cases() -> Iterable[Case]:
     )
 
 
+def _binding_cases() -> Iterable[Case]:
+    def left_after(*steps: tuple[Call, Check]) -> Iterable[tuple[Call, Check]]:
+        for step in steps:
+            yield step
+            yield Call(b"/bindings", BOB), both(SEES_BOB, body(in_force=1))
+
+    why = "What is entered for a request, a public or a refused one too, is left when it has ended."
+    yield _case(
+        "bindings: left after each request",
+        why,
+        *left_after(
+            (Call(headers=ALICE), SEES_ALICE),
+            (Call(b"/health", ALICE), sees_nobody()),
+            (Call(), refused()),
+            (Call(b"/raise", ALICE), status(418)),
+            (Call(b"/crash", ALICE), status(500)),
+        ),
+        options="recording",
+    )
+    yield _case(
+        "bindings: left after a stream",
+        why,
+        *left_after(
+            (Call(b"/stream", ALICE), both(status(200), chunks(3))),
+            (Call(b"/public/stream"), both(status(200), chunks(3))),
+        ),
+        options="recording",
+        needs=["sync-stream"],
+    )
+    yield _case(
+        "bindings: left after an async stream",
+        why,
+        *left_after((Call(b"/astream", ALICE), both(status(200), chunks(3)))),
+        options="recording",
+        needs=["async-stream"],
+    )
+
+
 def _isolation_cases() -> Iterable[Case]:
     def then_others(first: tuple[Call, Check]) -> tuple[tuple[Call, Check], ...]:
         """After that, nobody finds anything of Alice, and Bob finds himself."""
@@ -952,6 +990,7 @@ CASES: tuple[Case, ...] = (
     *_answer_cases(),
     *_cross_site_cases(),
     *_visibility_cases(),
+    *_binding_cases(),
     *_isolation_cases(),
     *_websocket_cases(),
 )

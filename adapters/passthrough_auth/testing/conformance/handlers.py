@@ -19,6 +19,7 @@ from passthrough_auth.core import (
     CallerDenied,
     CallerThreadPoolExecutor,
     CallerUnauthenticated,
+    Credentials,
     NoCaller,
     Snapshot,
     current_credentials,
@@ -206,6 +207,47 @@ async def arecorded(key: str) -> Answer:
 def drain() -> dict[str, Answer]:
     """All that was noted so far, taken out, so that a long run doesn't pile it up."""
     return {key: _recorded.pop(key) for key in list(_recorded)}
+
+
+_in_force: set["Recording"] = set()
+
+
+class Recording:
+    """A binding that is in force from when it is entered to when it is left.
+
+    A class, because of a generator that nobody left, garbage collection would run the rest.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        pass  # whose it is makes no difference
+
+    def __enter__(self) -> None:
+        _in_force.add(self)
+
+    def __exit__(self, *raised: object) -> None:
+        _in_force.discard(self)
+
+
+def bindings() -> Answer:
+    """How many bindings are in force, once this request's is the only one, or after a while."""
+    deadline = time.monotonic() + PATIENCE
+    while len(_in_force) > 1 and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return _bindings()
+
+
+async def abindings() -> Answer:
+    """The same, without blocking the event loop."""
+    deadline = time.monotonic() + PATIENCE
+    while len(_in_force) > 1 and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread may
+        await asyncio.sleep(_POLL)
+    return _bindings()
+
+
+def _bindings() -> Answer:
+    answer = {**whoami(), "in_force": len(_in_force)}
+    _in_force.clear()  # for those who ask next
+    return answer
 
 
 def outlive(key: str) -> Answer:

@@ -14,6 +14,8 @@ from passthrough_auth.core import (
     header_extractor,
 )
 
+from .handlers import Recording
+
 PUBLIC = ("/health", "/public/*", re.compile(r"/api/v[0-9]+/status"))
 
 
@@ -73,6 +75,7 @@ OPTIONS: Mapping[str, GateOptions] = {
         "resource_metadata": "https://api.example.com/.well-known/oauth-protected-resource",
     },
     "redirecting": {"on_refusal": redirecting},
+    "recording": {"bindings": [Recording]},
     "letting-pass": {"on_refusal": letting_pass},
 }
 
