@@ -5,12 +5,14 @@ import contextvars
 import gc
 import io
 import re
+import sys
 import threading
 import warnings
 from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import iscoroutinefunction
+from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
@@ -218,7 +220,23 @@ def test_a_wrong_setting_is_a_system_check(setting, said):
     assert re.search(said, found.msg)
 
 
+class Derived(PassthroughAuthMiddleware):
+    """A project's own middleware, made of this one."""
+
+
+class DerivedCors(CorsMiddleware):
+    """And one made of django-cors-headers'."""
+
+
+def factory(get_response):
+    """A middleware may be a function that makes one."""
+    return get_response
+
+
+CLASS = "passthrough_auth.frameworks.django.middleware.PassthroughAuthMiddleware"
+DERIVED = f"{__name__}.Derived"
 CORS = "corsheaders.middleware.CorsMiddleware"
+DERIVED_CORS = f"{__name__}.DerivedCors"
 
 
 @pytest.mark.parametrize(
@@ -231,6 +249,14 @@ CORS = "corsheaders.middleware.CorsMiddleware"
         ([OURS, CORS], ["W002"], "before"),
         ([OURS, OURS], ["E002"], "first one"),
         ([OURS, CORS, OURS], ["E002", "W002"], "first one"),
+        ([CLASS], [], ""),
+        ([OURS, CLASS], ["E002"], "first one"),
+        ([DERIVED], [], ""),
+        ([CLASS, DERIVED], ["E002"], "first one"),
+        ([DERIVED, DERIVED_CORS], ["W002"], f"Put '{DERIVED_CORS}' before '{DERIVED}'"),
+        ([DERIVED_CORS, CLASS, CORS], [], ""),
+        (["no.such.Middleware", f"{__name__}.factory", OURS], [], ""),
+        (["no.such.Middleware", f"{__name__}.factory"], ["W001"], OURS),
     ],
 )
 def test_the_place_in_middleware_is_checked(middleware, ids, hint):
@@ -240,6 +266,13 @@ def test_the_place_in_middleware_is_checked(middleware, ids, hint):
     assert [check.id for check in found] == [f"passthrough_auth.{each}" for each in ids]
     assert all(check.hint for check in found)
     assert hint in "".join(check.hint for check in found)
+
+
+def test_without_django_cors_headers_its_place_is_nobody_s_business(monkeypatch):
+    monkeypatch.setitem(sys.modules, "corsheaders.middleware", None)  # as if it weren't there
+
+    with project([OURS, CORS]):
+        assert check_settings() == []
 
 
 def test_manage_py_check_reports_them_for_an_installed_app():

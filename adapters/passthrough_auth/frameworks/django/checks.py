@@ -7,10 +7,12 @@
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.utils.module_loading import import_string
 
 from passthrough_auth.core import OPTION_NAMES, ConfigurationError
 
@@ -35,7 +37,8 @@ def _check_options() -> list[CheckMessage]:
 
 
 def _check_middleware(middleware: Sequence[str]) -> list[CheckMessage]:
-    if MIDDLEWARE not in middleware:
+    ours = _positions(MIDDLEWARE, middleware)
+    if not ours:
         return [
             CheckWarning(
                 "passthrough-auth is installed but protects nothing.",
@@ -44,16 +47,35 @@ def _check_middleware(middleware: Sequence[str]) -> list[CheckMessage]:
             )
         ]
     found: list[CheckMessage] = []
-    if list(middleware).count(MIDDLEWARE) > 1:
+    if len(ours) > 1:
         hint = "Keep the first one."
         message = "The passthrough-auth middleware is listed more than once."
         found.append(Error(message, hint=hint, id="passthrough_auth.E002"))
-    if _CORS in middleware and middleware.index(_CORS) > middleware.index(MIDDLEWARE):
+    cors = _positions(_CORS, middleware)
+    if cors and cors[0] > ours[0]:
         found.append(
             CheckWarning(
                 "CORS preflights will be refused: they carry no credentials.",
-                hint=f"Put {_CORS!r} before {MIDDLEWARE!r}.",
+                hint=f"Put {middleware[cors[0]]!r} before {middleware[ours[0]]!r}.",
                 id="passthrough_auth.W002",
             )
         )
     return found
+
+
+def _positions(path: str, middleware: Sequence[str]) -> list[int]:
+    """Where that class is listed, under this path or another, or one that is made of it."""
+    wanted = _imported(path)
+    return [
+        position
+        for position, each in enumerate(map(_imported, middleware))
+        if isinstance(wanted, type) and isinstance(each, type) and issubclass(each, wanted)
+    ]
+
+
+def _imported(path: str) -> object:
+    """What a path in MIDDLEWARE stands for; None for what fails to load, of which Django tells."""
+    try:
+        return cast("object", import_string(path))
+    except Exception:  # noqa: BLE001 - a module of the project's may raise anything
+        return None
