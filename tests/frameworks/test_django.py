@@ -12,6 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import iscoroutinefunction
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -32,6 +34,7 @@ from tests.frameworks.calling import (
     caller,
     environ_of,
     http_scope,
+    websocket_scope,
 )
 
 from passthrough_auth.core import (
@@ -42,6 +45,7 @@ from passthrough_auth.core import (
     current_hold,
     extract_custom_header,
 )
+from passthrough_auth.frameworks import asgi as asgi_middleware
 from passthrough_auth.frameworks.django import PassthroughAuthMiddleware
 from passthrough_auth.frameworks.django.checks import check_settings
 
@@ -273,6 +277,54 @@ def test_without_django_cors_headers_its_place_is_nobody_s_business(monkeypatch)
 
     with project([OURS, CORS]):
         assert check_settings() == []
+
+
+class Consumer(AsyncWebsocketConsumer):
+    """Says who the caller is when it is connected, and for each message."""
+
+    async def connect(self):
+        await self.accept()
+        await self.send(caller())
+
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.send(caller())
+
+
+def channels_app(around_websockets):
+    """A project's asgi.py, whose WebSockets are routed by Channels."""
+    websockets = URLRouter([path("ws", Consumer.as_asgi())])
+    return ProtocolTypeRouter({"http": ASGIHandler(), "websocket": around_websockets(websockets)})
+
+
+def texts(app, *headers):
+    """What is sent over a WebSocket that is opened, used once and closed."""
+    given = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": "again"},
+        {"type": "websocket.disconnect", "code": 1000},
+    ]
+    sent = ask(app, websocket_scope("/ws", *headers), *given)
+    return [message.get("text") for message in sent]
+
+
+@pytest.mark.usefixtures("served")
+def test_websockets_of_channels_don_t_pass_the_middleware_and_a_check_says_so():
+    with override_settings(INSTALLED_APPS=["channels"]):
+        (found,) = check_settings()
+
+    assert found.id == "passthrough_auth.W003"
+    assert "'websocket': PassthroughAuthMiddleware(URLRouter([...]))" in found.hint
+    assert texts(channels_app(lambda app: app)) == [None, "outside", "outside"]
+
+
+@pytest.mark.usefixtures("served")
+def test_websockets_of_channels_are_protected_as_the_check_says():
+    app = channels_app(asgi_middleware.PassthroughAuthMiddleware)
+
+    assert texts(app, ALICE) == [None, "Bearer alice", "Bearer alice"]
+    (sent,) = ask(app, websocket_scope("/ws"))
+    assert sent["type"] == "websocket.close"
+    assert asgi("/me", ALICE) == (200, b"Bearer alice")
 
 
 def test_manage_py_check_reports_them_for_an_installed_app():

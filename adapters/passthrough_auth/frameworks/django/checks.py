@@ -3,12 +3,14 @@
 - `passthrough_auth.E001`: PASSTHROUGH_AUTH is invalid.
 - `passthrough_auth.W001`: the middleware is not in MIDDLEWARE, so nothing is protected.
 - `passthrough_auth.W002`: a CORS middleware comes after ours, so preflights are refused.
+- `passthrough_auth.W003`: Channels routes WebSockets, which pass no middleware of MIDDLEWARE.
 - `passthrough_auth.E002`: the middleware is in MIDDLEWARE more than once.
 """
 
 from collections.abc import Sequence
 from typing import cast
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
@@ -24,7 +26,11 @@ _CORS = "corsheaders.middleware.CorsMiddleware"
 
 def check_settings(**_: object) -> list[CheckMessage]:
     """Everything that is wrong with the settings."""
-    return [*_check_options(), *_check_middleware(settings.MIDDLEWARE)]
+    return [
+        *_check_options(),
+        *_check_middleware(settings.MIDDLEWARE),
+        *_check_channels(),
+    ]
 
 
 def _check_options() -> list[CheckMessage]:
@@ -61,6 +67,22 @@ def _check_middleware(middleware: Sequence[str]) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def _check_channels() -> list[CheckMessage]:
+    if not apps.is_installed("channels"):
+        return []
+    return [
+        CheckWarning(
+            "WebSockets that Channels routes are not protected: they don't pass MIDDLEWARE.",
+            hint=(
+                "Wrap what routes them in the middleware of passthrough_auth.frameworks.asgi, "
+                "'websocket': PassthroughAuthMiddleware(URLRouter([...])), and add "
+                "'passthrough_auth.W003' to SILENCED_SYSTEM_CHECKS."
+            ),
+            id="passthrough_auth.W003",
+        )
+    ]
 
 
 def _positions(path: str, middleware: Sequence[str]) -> list[int]:
