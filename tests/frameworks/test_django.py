@@ -1,5 +1,6 @@
 """The Django middleware."""
 
+import ast
 import asyncio
 import contextvars
 import gc
@@ -325,6 +326,34 @@ def test_websockets_of_channels_are_protected_as_the_check_says():
     (sent,) = ask(app, websocket_scope("/ws"))
     assert sent["type"] == "websocket.close"
     assert asgi("/me", ALICE) == (200, b"Bearer alice")
+
+
+SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+
+
+@pytest.mark.parametrize("theirs", [[SESSIONS], [CSRF], [SESSIONS, CSRF]])
+def test_cookies_of_django_s_own_that_count_as_credentials_are_reported(theirs):
+    with project([OURS, *theirs]):
+        (found,) = check_settings()
+        del settings.PASSTHROUGH_AUTH
+        assert check_settings() == [found]
+
+    assert found.id == "passthrough_auth.W004"
+    written = re.search(r'"header_extractors": \[".*?"\]', found.hint)[0]
+    with project([OURS, *theirs], **ast.literal_eval(f"{{{written}}}")):
+        assert check_settings() == []
+
+
+@pytest.mark.parametrize("extractors", [None, ["passthrough_auth.core.extract_cookie_header"]])
+def test_cookies_that_a_project_chose_to_take_are_its_own_matter(extractors):
+    with project([OURS, SESSIONS, CSRF], header_extractors=extractors):
+        assert check_settings() == []
+
+
+def test_cookies_are_no_matter_where_the_setting_is_none_at_all():
+    with override_settings(MIDDLEWARE=[OURS, SESSIONS], PASSTHROUGH_AUTH=["excluded_paths"]):
+        assert [check.id for check in check_settings()] == ["passthrough_auth.E001"]
 
 
 def test_manage_py_check_reports_them_for_an_installed_app():

@@ -4,10 +4,11 @@
 - `passthrough_auth.W001`: the middleware is not in MIDDLEWARE, so nothing is protected.
 - `passthrough_auth.W002`: a CORS middleware comes after ours, so preflights are refused.
 - `passthrough_auth.W003`: Channels routes WebSockets, which pass no middleware of MIDDLEWARE.
+- `passthrough_auth.W004`: Django's own cookies count as credentials of the caller's.
 - `passthrough_auth.E002`: the middleware is in MIDDLEWARE more than once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from django.apps import apps
@@ -18,10 +19,14 @@ from django.utils.module_loading import import_string
 
 from passthrough_auth.core import OPTION_NAMES, ConfigurationError
 
-from .conf import gate_from_settings
+from .conf import SETTING, gate_from_settings
 
 MIDDLEWARE = "passthrough_auth.frameworks.django.PassthroughAuthMiddleware"
 _CORS = "corsheaders.middleware.CorsMiddleware"
+_SETTING_COOKIES = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+)
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
@@ -30,6 +35,7 @@ def check_settings(**_: object) -> list[CheckMessage]:
         *_check_options(),
         *_check_middleware(settings.MIDDLEWARE),
         *_check_channels(),
+        *_check_cookies(settings.MIDDLEWARE),
     ]
 
 
@@ -81,6 +87,26 @@ def _check_channels() -> list[CheckMessage]:
                 "'passthrough_auth.W003' to SILENCED_SYSTEM_CHECKS."
             ),
             id="passthrough_auth.W003",
+        )
+    ]
+
+
+def _check_cookies(middleware: Sequence[str]) -> list[CheckMessage]:
+    given = getattr(settings, SETTING, {})
+    chosen = not isinstance(given, Mapping) or "header_extractors" in given
+    if chosen or not any(_positions(path, middleware) for path in _SETTING_COOKIES):
+        return []
+    return [
+        CheckWarning(
+            "Django's session and CSRF cookies count as credentials of the caller's, and travel "
+            "to every named destination: by default the whole Cookie header does.",
+            hint=(
+                f"Say in {SETTING} what is taken. Where callers send a token: "
+                '"header_extractors": ["passthrough_auth.core.extract_authorization_header"]. '
+                'Where they have a single sign-on cookie: extract_cookies("its name"). With '
+                "header_extractors written, this is not reported, whatever it is."
+            ),
+            id="passthrough_auth.W004",
         )
     ]
 
