@@ -630,6 +630,9 @@ def _cross_site_cases() -> Iterable[Case]:
 # --- How long it lasts --------------------------------------------------------------------------
 
 _LARGE = b"x" * 70_000
+_LARGER = b"x" * 300_000
+NEIGHBOUR = "/neighbour"
+"""A path beside the protected app, see `column`; what serves it is not protected."""
 
 
 def _visibility_cases() -> Iterable[Case]:
@@ -809,6 +812,11 @@ def _isolation_cases() -> Iterable[Case]:
             (Call(b"/public/x", BOB), sees_nobody()),
         )
 
+    next_door = (Call(NEIGHBOUR.encode()), sees_nobody("outside"))
+    neighbour = (
+        "What is served beside the protected app, and not protected itself, finds nobody: not "
+        "even on the connection of a caller whose request has not ended yet."
+    )
     after = "Nothing is visible in the next request on the same connection, thread or task: after "
     yield from (
         _case(
@@ -896,6 +904,40 @@ def _isolation_cases() -> Iterable[Case]:
             (Call(), refused()),
             (Call(headers=SESSION), sees(cookie="session=alice")),
             pipelined=True,
+        ),
+        _case(
+            "an unprotected neighbour: pipelined",
+            neighbour,
+            (Call(headers=ALICE), SEES_ALICE),
+            next_door,
+            (Call(b"/upload", BOB, "POST", b"x"), SEES_BOB),
+            next_door,
+            pipelined=True,
+        ),
+        _case(
+            "an unprotected neighbour: after a large body",
+            neighbour,
+            (Call(b"/upload", ALICE, "POST", _LARGER), SEES_ALICE),
+            next_door,
+            (Call(b"/public/upload", ALICE, "POST", _LARGER), sees_nobody()),
+            next_door,
+        ),
+        _case(
+            "an unprotected neighbour: pipelined, beside background work",
+            neighbour,
+            (Call(b"/background/%(key)s", ALICE), SEES_ALICE),
+            next_door,
+            (Call(b"/background/%(key)s", BOB, "POST", b"x"), SEES_BOB),
+            next_door,
+            needs=["background"],
+            pipelined=True,
+        ),
+        _case(
+            "an unprotected neighbour: after a large body, beside background work",
+            neighbour,
+            (Call(b"/background/%(key)s", ALICE, "POST", _LARGER), SEES_ALICE),
+            next_door,
+            needs=["background"],
         ),
         _case(
             "many callers in turn",

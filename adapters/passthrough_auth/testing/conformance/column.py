@@ -1,5 +1,6 @@
 """A column of the matrix: the conformance app, built with one framework."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -7,7 +8,8 @@ from typing import Any, Literal
 
 from passthrough_auth.core import GateOptions
 
-from .cases import CASES
+from . import handlers
+from .cases import CASES, NEIGHBOUR
 from .model import Case, Feature
 from .options import options
 
@@ -47,7 +49,8 @@ class Column:
 
 @cache
 def _app(column: Column, variant: str) -> Any:
-    app = column.build(options(variant))
+    beside = _beside_neighbour_asgi if column.interface == "asgi" else _beside_neighbour_wsgi
+    app = beside(column.build(options(variant)))
     if not column.mounted:
         return app
     if column.interface == "wsgi":
@@ -58,6 +61,38 @@ def _app(column: Column, variant: str) -> Any:
     from starlette.routing import Mount, Router
 
     return Router([Mount(PREFIX, app=app)])
+
+
+def _beside_neighbour_asgi(app: Any) -> Any:
+    """The app, and beside it a path that no middleware of the app's knows of."""
+
+    async def both(scope: Any, receive: Any, send: Any) -> None:
+        if not (scope["type"] == "http" and scope["path"].endswith(NEIGHBOUR)):
+            await app(scope, receive, send)
+            return
+        answer = _neighbour()
+        headers = [(b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    return both
+
+
+def _beside_neighbour_wsgi(app: Any) -> Any:
+    """The same for WSGI."""
+
+    def both(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] != NEIGHBOUR:
+            return app(environ, start_response)
+        answer = _neighbour()
+        start_response("200 OK", [("Content-Length", str(len(answer)))])
+        return [answer]
+
+    return both
+
+
+def _neighbour() -> bytes:
+    return json.dumps(handlers.whoami()).encode()
 
 
 def with_prefixes(columns: Sequence[Column]) -> list[Column]:

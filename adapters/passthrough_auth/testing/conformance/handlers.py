@@ -188,6 +188,12 @@ def record(key: str, **more: Answer) -> None:
     _recorded[key] = {**whoami(), **more}
 
 
+def background(key: str) -> None:
+    """Take time, in which the next request is served, and note who the caller is at the end."""
+    time.sleep(PAUSE)
+    record(key)
+
+
 def recorded(key: str) -> Answer:
     """What was noted under that key, once it is there."""
     deadline = time.monotonic() + PATIENCE

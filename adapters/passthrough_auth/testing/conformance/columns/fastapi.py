@@ -90,9 +90,10 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     def stream_crash() -> StreamingResponse:
         return StreamingResponse(handlers.stream_crash())
 
-    @app.get("/background/{key}")
-    async def background(key: str, tasks: BackgroundTasks) -> handlers.Answer:
-        tasks.add_task(handlers.record, key)
+    @app.api_route("/background/{key}", methods=["GET", "POST"])
+    async def background(key: str, tasks: BackgroundTasks, request: Request) -> handlers.Answer:
+        await request.body()
+        tasks.add_task(handlers.background, key)
         return handlers.whoami()
 
     @app.get("/recorded/{key}")

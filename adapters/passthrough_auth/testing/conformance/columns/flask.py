@@ -75,7 +75,7 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
         kept = stream_with_context if view is _sync else iter
         app.add_url_rule(rule, rule, view(_streaming(kept, body)), methods=["GET"])
     app.add_url_rule("/abort-401", "abort", view(lambda: abort(401)))
-    app.add_url_rule("/background/<key>", "background", view(_background))
+    app.add_url_rule("/background/<key>", "background", view(_background), methods=["GET", "POST"])
     app.add_url_rule("/outlive-stream/<key>", "outlive_stream", view(_outlive_stream))
     for rule in ("/upload", "/public/upload"):
         app.add_url_rule(rule, rule, view(_upload), methods=["POST"])
@@ -123,8 +123,9 @@ def _outlive_stream(key: str) -> Response:
 
 
 def _background(key: str) -> Response:
+    request.get_data()
     response = Response(json.dumps(handlers.whoami()))
-    response.call_on_close(lambda: handlers.record(key))
+    response.call_on_close(lambda: handlers.background(key))
     return response
 
 

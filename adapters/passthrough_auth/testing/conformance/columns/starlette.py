@@ -115,9 +115,10 @@ def streaming(body: Callable[[], ContentStream]) -> Callable[[Request], Response
     return endpoint
 
 
-def background(request: Request) -> Response:
+async def background(request: Request) -> Response:
     """An answer, and work after it."""
-    task = BackgroundTask(handlers.record, request.path_params["key"])
+    await request.body()
+    task = BackgroundTask(handlers.background, request.path_params["key"])
     return JSONResponse(handlers.whoami(), background=task)
 
 
@@ -158,7 +159,7 @@ ROUTES = [
     Route("/endless", streaming(handlers.endless)),
     Route("/aendless", streaming(handlers.aendless)),
     Route("/stream-crash", streaming(handlers.stream_crash)),
-    Route("/background/{key}", background),
+    Route("/background/{key}", background, methods=["GET", "POST"]),
     Route("/recorded/{key}", asynchronous(handlers.arecorded)),
     Route("/bindings", asynchronous(handlers.abindings)),
     Route("/threads", sync(handlers.threads)),
