@@ -55,6 +55,12 @@ def _authorization(*lines: bytes) -> HeaderLines:
     return tuple((b"Authorization", line) for line in lines)
 
 
+def _chunked(headers: HeaderLines = (), *, trailer: bytes) -> Call:
+    """A request with one byte of body, and a trailer field behind it."""
+    body = b"1\r\nx\r\n0\r\n" + trailer + b"\r\n\r\n"
+    return Call(b"/whoami", (*headers, (b"Transfer-Encoding", b"chunked")), "POST", body)
+
+
 # --- Which paths are public ---------------------------------------------------------------------
 
 _PUBLIC_PATHS = {
@@ -318,6 +324,13 @@ def _credential_cases() -> Iterable[Case]:
             "X_Flyte_Token is not X-Flyte-Token.",
             (Call(headers=((b"X_Flyte_Token", b"secret"),)), refused()),
             options="custom-header",
+            server_may_refuse=True,
+        ),
+        _case(
+            "authorization: in the trailer of a chunked body",
+            "A trailer field is no header (RFC 9110 section 6.5), and proxies strip none there.",
+            (_chunked(trailer=b"Authorization: Bearer bob"), refused()),
+            (_chunked(ALICE, trailer=b"Authorization: Bearer bob"), SEES_ALICE),
             server_may_refuse=True,
         ),
         _case(

@@ -60,6 +60,7 @@ class KnownException:
 
 
 _MERGES = "the server makes X_Name and X-Name one before the app can tell them apart"
+_TRAILERS = "the server makes headers of trailer fields that come with the rest of the request"
 _SLASHES = "the server takes //a for /a before the app sees it, and routes it so"
 
 DOCUMENTED: tuple[KnownException, ...] = (
@@ -67,6 +68,10 @@ DOCUMENTED: tuple[KnownException, ...] = (
     KnownException("hypercorn-wsgi", "custom header: another spelling", _MERGES),
     KnownException("waitress", "protected path: two slashes in front", _SLASHES),
     KnownException("werkzeug", "protected path: two slashes in front", _SLASHES),
+    *(
+        KnownException(name, "authorization: in the trailer of a chunked body", _TRAILERS)
+        for name in ("uvicorn-httptools-asyncio", "uvicorn-httptools-uvloop")
+    ),
     KnownException(
         "granian-wsgi",
         "malformed cookie: beyond ASCII",
