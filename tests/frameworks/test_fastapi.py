@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from contextlib import suppress
 
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
@@ -10,6 +11,8 @@ from fastapi.responses import StreamingResponse
 from tests.frameworks.calling import ALICE, ask, body_of, caller, http_scope, websocket_scope
 
 from passthrough_auth.core import (
+    CallerDenied,
+    CallerUnauthenticated,
     ConfigurationError,
     extract_authorization_header,
     extract_cookie_header,
@@ -126,6 +129,31 @@ def test_a_websocket_is_served_as_its_caller_or_refused():
     assert ask(app, websocket_scope("/ws", ALICE))[1]["text"] == "Bearer alice"
     assert ask(app, websocket_scope("/ws", extensions=extensions))[0]["status"] == 401
     assert ask(app, websocket_scope("/ws"))[0]["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize(("error", "status"), [(CallerUnauthenticated, 401), (CallerDenied, 403)])
+def test_an_upstream_refusal_in_an_app_mounted_below_needs_the_middleware_there_too(error, status):
+    """An app answers what it doesn't handle itself, before it gets to what it is mounted in."""
+
+    def answer(below):
+        app = app_with(excluded_paths={"/below/health"})
+        app.mount("/below", below)
+
+        @below.get("/me")
+        def me():
+            raise error
+
+        @below.get("/health")
+        def health():
+            return caller()
+
+        with suppress(error):
+            assert get(app, "/below/me")[0] == 401
+            assert get(app, "/below/health")[2] == b'"public"'
+            return get(app, "/below/me", ALICE)[0]
+
+    assert answer(FastAPI()) is None  # it raised: a server answers 500
+    assert answer(app_with(excluded_paths={"/health"})) == status
 
 
 @pytest.mark.parametrize(
