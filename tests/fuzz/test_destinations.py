@@ -6,7 +6,15 @@ import pytest
 from tests.fuzz import destination_properties as properties
 from tests.fuzz.running import check, is_documented, is_refuted
 
-from passthrough_auth.core import Destinations, destinations, origin
+from passthrough_auth.core import (
+    DestinationNotAllowed,
+    Destinations,
+    Hop,
+    destination,
+    destinations,
+    hops,
+    origin,
+)
 
 each_property = pytest.mark.parametrize("holds", properties.PROPERTIES, ids=lambda p: p.__name__)
 
@@ -21,8 +29,8 @@ def test_it_holds(holds):
 true_origin = origin.origin_of
 true_alone = origin.origin_alone
 true_find = Destinations._find
-true_apply = destinations.Hop.apply
-true_shown = destinations._shown
+true_apply = Hop.apply
+true_shown = destination._shown
 
 
 def of_the_last_at(url):
@@ -52,7 +60,7 @@ def any_port(url):
 def quoting(url):
     found = true_origin(url)
     if found is None:
-        raise destinations.DestinationNotAllowed(f"{url!r} is none")
+        raise DestinationNotAllowed(f"{url!r} is none")
     return found
 
 
@@ -74,12 +82,12 @@ def the_name_itself(self, called):
 
 
 def only_adding(self, headers):
-    true_apply(destinations.Hop(frozenset(), self.add, self.trail), headers)
+    true_apply(Hop(frozenset(), self.add, self.trail), headers)
 
 
 def always_at_the_start(self, headers):
     added = {**self.add, "x-token": properties.SECRET}
-    true_apply(destinations.Hop(self.remove, added, self.trail), headers)
+    true_apply(Hop(self.remove, added, self.trail), headers)
 
 
 def any_cookie(headers, first):
@@ -114,17 +122,17 @@ FAULTS = {
         (Destinations, "_wildcard_above", never),
     ],
     properties.no_hop_takes_credentials_to_an_unnamed_origin: [
-        (destinations.Hop, "apply", only_adding),
-        (destinations.Hop, "apply", always_at_the_start),
-        (destinations, "keep_first_cookie", any_cookie),
+        (Hop, "apply", only_adding),
+        (Hop, "apply", always_at_the_start),
+        (hops, "keep_first_cookie", any_cookie),
         (destinations, "origin_of", any_port),
     ],
     properties.a_destination_is_one_origin_or_a_configuration_error: [
-        (destinations, "origin_alone", of_the_last_at),
-        (destinations, "origin_alone", true_origin),
-        (destinations, "_has_subdomains", anyone),
-        (destinations, "_shown", repr),
-        (destinations, "_check_scheme", never),
+        (destination, "origin_alone", of_the_last_at),
+        (destination, "origin_alone", true_origin),
+        (destination, "_has_subdomains", anyone),
+        (destination, "_shown", repr),
+        (destination, "_check_scheme", never),
     ],
 }
 

@@ -28,7 +28,7 @@ class NoCookies(CookieJar):
 
 INSTEAD = {
     "cookies": "keeps no cookies; send one with headers={'Cookie': ...} on the request",
-    "auth": "sends the caller's credentials; set headers on the request",
+    "auth": "sends the caller's credentials; to call as the app itself, use a client of its own",
     "trust_env": "takes neither proxies nor passwords from the environment; name them in code",
 }
 """What a caller's client does in place of what these would make it do."""
@@ -71,7 +71,7 @@ def check_shared(
         if name.lower() in destinations.confined_headers():
             raise ConfigurationError(
                 f"the header {name!r} of a caller's client would take the place of each caller's "
-                "own. Set it on the request that is to act as the app"
+                "own. To call as the app itself, use a plain client"
             )
     if options.get("base_url"):
         destinations.check(str(options["base_url"]))

@@ -138,8 +138,7 @@ def _secure_origin(
     if kind == "CompositeChannelCredentials":
         raise ConfigurationError(
             "these credentials carry call credentials of the app's, for every call. Write "
-            "grpc.ssl_channel_credentials() here, and give call credentials to the call that is "
-            "to be the app's own: credentials="
+            "grpc.ssl_channel_credentials() here; to call as the app itself, use a plain channel"
         )
     if kind not in _ENCRYPTING:
         raise ConfigurationError(
@@ -162,8 +161,7 @@ def _loopback_origin(target: str, destinations: Destinations) -> Origin:
 
 
 def _named_origin(url: str, destinations: Destinations) -> Origin:
-    check_destinations(destinations).check(url)
-    origin = cast("Origin", origin_of(url))
+    origin = check_destinations(destinations).check(url)
     _check_names(destinations.sent_names(origin))
     return origin
 

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING
 from .bindings import Binding
 from .context import Hold, auth_metadata, current_credentials, current_hold, without_caller
 from .credentials import Credential, Credentials
-from .destinations import (
-    Destination,
-    Destinations,
-    Hop,
-    OnMissing,
-    Trail,
-    check_destinations,
-    keep_first_cookie,
-)
+from .destination import Destination, OnMissing
+from .destinations import Destinations, check_destinations
 from .errors import (
     CallerDenied,
     CallerRefused,
@@ -40,6 +33,7 @@ from .extraction import (
 )
 from .extras import requires_extra
 from .gate import Admitted, Decision, Gate, GateOptions, OnRefusal, PolicyOptions, Public, Refused
+from .hops import Hop, Trail, keep_first_cookie
 from .options import OPTION_NAMES, check_option_names, options_from, refuse_preflight_option
 from .origin import Origin, origin_of
 from .refusal import Refusal
