@@ -52,10 +52,6 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     async def abort_401():
         return {"handled": 401}
 
-    @app.get("/bindings")
-    async def bindings():
-        return await handlers.abindings()
-
     @app.get("/threads")
     async def threads():
         return handlers.threads()

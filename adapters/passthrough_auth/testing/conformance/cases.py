@@ -780,7 +780,7 @@ def _binding_cases() -> Iterable[Case]:
     def left_after(*steps: tuple[Call, Check]) -> Iterable[tuple[Call, Check]]:
         for step in steps:
             yield step
-            yield Call(b"/bindings", BOB), both(SEES_BOB, body(in_force=1))
+            yield Call(NEIGHBOUR.encode()), both(sees_nobody("outside"), body(in_force=0))
 
     why = "What is entered for a request, a public or a refused one too, is left when it has ended."
     yield _case(

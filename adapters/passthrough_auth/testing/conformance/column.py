@@ -64,13 +64,13 @@ def _app(column: Column, variant: str) -> Any:
 
 
 def _beside_neighbour_asgi(app: Any) -> Any:
-    """The app, and beside it a path that no middleware of the app's knows of."""
+    """The app, and beside it a path that its middleware never sees."""
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
         if not (scope["type"] == "http" and scope["path"].endswith(NEIGHBOUR)):
             await app(scope, receive, send)
             return
-        answer = _neighbour()
+        answer = json.dumps(await handlers.aneighbour()).encode()
         headers = [(b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
@@ -84,15 +84,11 @@ def _beside_neighbour_wsgi(app: Any) -> Any:
     def both(environ: Any, start_response: Any) -> Any:
         if environ["PATH_INFO"] != NEIGHBOUR:
             return app(environ, start_response)
-        answer = _neighbour()
+        answer = json.dumps(handlers.neighbour()).encode()
         start_response("200 OK", [("Content-Length", str(len(answer)))])
         return [answer]
 
     return both
-
-
-def _neighbour() -> bytes:
-    return json.dumps(handlers.whoami()).encode()
 
 
 def with_prefixes(columns: Sequence[Column]) -> list[Column]:

@@ -234,23 +234,23 @@ class Recording:
         _in_force.discard(self)
 
 
-def bindings() -> Answer:
-    """How many bindings are in force, once this request's is the only one, or after a while."""
+def neighbour() -> Answer:
+    """Who the caller is beside the app, and how many bindings its requests have not left."""
     deadline = time.monotonic() + PATIENCE
-    while len(_in_force) > 1 and time.monotonic() < deadline:
+    while _in_force and time.monotonic() < deadline:
         time.sleep(_POLL)
-    return _bindings()
+    return _neighbour()
 
 
-async def abindings() -> Answer:
+async def aneighbour() -> Answer:
     """The same, without blocking the event loop."""
     deadline = time.monotonic() + PATIENCE
-    while len(_in_force) > 1 and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread may
+    while _in_force and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread may
         await asyncio.sleep(_POLL)
-    return _bindings()
+    return _neighbour()
 
 
-def _bindings() -> Answer:
+def _neighbour() -> Answer:
     answer = {**whoami(), "in_force": len(_in_force)}
     _in_force.clear()  # for those who ask next
     return answer

@@ -100,10 +100,6 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     async def recorded(key: str) -> handlers.Answer:
         return await handlers.arecorded(key)
 
-    @app.get("/bindings")
-    async def bindings() -> handlers.Answer:
-        return await handlers.abindings()
-
     @app.get("/outlive/{key}")
     async def outlive(key: str) -> handlers.Answer:
         return await handlers.aoutlive(key)

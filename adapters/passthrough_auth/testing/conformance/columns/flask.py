@@ -53,7 +53,6 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
         "/crash": handlers.crash,
         "/upstream-refuses": handlers.upstream_refuses,
         "/upstream-denies": handlers.upstream_denies,
-        "/bindings": handlers.bindings,
         "/threads": handlers.threads,
         "/slow": handlers.slow,
         "/abandoned/<key>": handlers.abandoned,

@@ -161,7 +161,6 @@ ROUTES = [
     Route("/stream-crash", streaming(handlers.stream_crash)),
     Route("/background/{key}", background, methods=["GET", "POST"]),
     Route("/recorded/{key}", asynchronous(handlers.arecorded)),
-    Route("/bindings", asynchronous(handlers.abindings)),
     Route("/threads", sync(handlers.threads)),
     Route("/athreads", asynchronous(handlers.athreads)),
     Route("/outlive/{key}", asynchronous(handlers.aoutlive)),
