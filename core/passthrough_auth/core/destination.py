@@ -81,9 +81,9 @@ class Destination:
 
     __slots__ = ("_lines", "_on_missing", "_origin", "_wildcard")
 
-    origin: Origin
-    wildcard: bool
-    on_missing: OnMissing
+    _origin: Origin
+    _wildcard: bool
+    _on_missing: OnMissing
 
     def __init__(
         self,

@@ -99,7 +99,7 @@ class Destinations:
             origin = _checked_url(url)
             return Hop(frozenset(), self._named(origin).headers(origin), Trail(origin))
         reached = origin_of(url)
-        if reached == trail.origin and not trail.strayed:
+        if reached is not None and reached == trail.origin and not trail.strayed:
             return Hop(frozenset(), self._named(reached).headers(reached), trail)
         found = None if reached is None else self._find(reached)
         added = {} if reached is None or found is None else found.headers(reached)

@@ -86,17 +86,18 @@ def done(result: R) -> R:
     """
     if not _is_still_to_do(result):
         return result
+    kind = type(result).__name__
     if isinstance(result, Coroutine | GeneratorType):
         result.close()
     raise TypeError(
-        f"work with a caller is done when it returns, and this returned a {type(result).__name__}, "
+        f"work with a caller is done when it returns, and this returned a {kind}, "
         "whose work is done later. For async work write `await caller.arun(work, ...)`; for a "
         "generator or a context manager, a function that uses it up; for a stretch of code, "
         "`with caller.active(): ...`"
     )
 
 
-def _is_still_to_do(result: object) -> bool:
+def _is_still_to_do(result: Any) -> bool:
     if isinstance(result, Awaitable):
         from asyncio import isfuture  # whatever made this has imported asyncio already
 
