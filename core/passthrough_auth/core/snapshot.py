@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar, final
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar, cast, final
 
 from .bindings import Binding
 from .context import Hold, current_hold, default_bindings
@@ -101,7 +101,7 @@ def _is_still_to_do(result: Any) -> bool:
     if isinstance(result, Awaitable):
         from asyncio import isfuture  # whatever made this has imported asyncio already
 
-        return not isfuture(result)
+        return not isfuture(cast("object", result))
     return isinstance(result, _LATER)
 
 
