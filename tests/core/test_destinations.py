@@ -459,6 +459,10 @@ def named(**options):
             "never forwarded",
         ),
         (
+            lambda: named(send={"x-a": "Bearer {value}"}),
+            "lacks the header's name: write 'Authorization: Bearer {value}'",
+        ),
+        (
             lambda: named(send={"x-a": "X-B: fixed"}),
             "{value} in it once",
         ),
