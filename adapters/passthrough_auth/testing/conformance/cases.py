@@ -710,6 +710,8 @@ def _visibility_cases() -> Iterable[Case]:
                     SEES_ALICE,
                     body(
                         to_thread=seen,
+                        anyio_to_thread=seen,
+                        sync_to_async=seen,
                         task=seen,
                         with_snapshot=seen,
                         caller_pool=seen,

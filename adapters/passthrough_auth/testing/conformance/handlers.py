@@ -165,12 +165,18 @@ def threads() -> Answer:
 
 async def athreads() -> Answer:
     """The same from async code, where `to_thread` and tasks carry the context by themselves."""
+    # What Starlette and Django bring, and async views on Flask.
+    from anyio import to_thread
+    from asgiref.sync import sync_to_async
+
     caller = snapshot()
     loop = asyncio.get_running_loop()
     with CallerThreadPoolExecutor(1) as caller_pool:
         return {
             **whoami(),
             "to_thread": await asyncio.to_thread(whoami),
+            "anyio_to_thread": await to_thread.run_sync(whoami),
+            "sync_to_async": await sync_to_async(whoami)(),
             "task": await asyncio.create_task(_in_task()),
             "without": await loop.run_in_executor(None, whoami),
             "with_snapshot": await loop.run_in_executor(None, caller.run, whoami),

@@ -76,6 +76,10 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
     app.add_url_rule("/abort-401", "abort", view(lambda: abort(401)))
     app.add_url_rule("/background/<key>", "background", view(_background))
     app.add_url_rule("/outlive-stream/<key>", "outlive_stream", view(_outlive_stream))
+    # Flask knows by itself what is async; where no view is, these are asked for by nobody.
+    app.add_url_rule("/athreads", "athreads", handlers.athreads)
+    app.add_url_rule("/aslow", "aslow", handlers.aslow)
+    app.add_url_rule("/aabandoned/<key>", "aabandoned", handlers.aabandoned)
     for rule in ("/upload", "/public/upload"):
         app.add_url_rule(rule, rule, view(_upload), methods=["POST"])
     for rule in ("/", "/<path:rest>"):
@@ -128,8 +132,9 @@ def _background(key: str) -> Response:
 
 
 _FEATURES: frozenset[Feature] = frozenset({"allow-preflight", "background", "sync-stream"})
+_ASYNC_FEATURES: frozenset[Feature] = frozenset({*_FEATURES, "async"})
 
 COLUMNS = (
     Column("Flask, sync views", "wsgi", lambda options: _build(options, _sync), _FEATURES),
-    Column("Flask, async views", "wsgi", lambda options: _build(options, _async), _FEATURES),
+    Column("Flask, async views", "wsgi", lambda options: _build(options, _async), _ASYNC_FEATURES),
 )
