@@ -1,7 +1,7 @@
 """Running cases over a real socket, with exactly the bytes of the case."""
 
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -94,6 +94,15 @@ def serving_columns(server: Server, **env: str) -> Generator[Running]:
     app = f"{__package__}.serving:{server.interface}"
     with serving(server, app, env=env) as running:
         yield running
+
+
+def cells(server: Server, columns: Iterable[Column]) -> Iterator[tuple[Column, Case]]:
+    """The columns and cases that are run on a server."""
+    for column in columns:
+        if column.interface == server.interface:
+            for case in column.cases():
+                if not case.in_process_only:
+                    yield column, case
 
 
 def run(running: Running, server: Server, column: Column, case: Case) -> Verdict:
@@ -210,8 +219,12 @@ class _Client:
         headers = [pair for pair in self._headers(call) if pair[0].lower() != b"host"]
         host = next((value for name, value in call.headers if name.lower() == b"host"), _HOST)
         target = addressed(call, self._column, self._key)
+        handshake = handshake_bytes(target, headers, host=host)
+        if call.leave_after == 0:
+            wire.send(handshake)
+            return _NOTHING
         try:
-            socket = wire.upgrade(handshake_bytes(target, headers, host=host))
+            socket = wire.upgrade(handshake)
         except WebSocketRefused as refused:
             response = refused.response
             return Answer(response.status, tuple(response.headers), response.body)
