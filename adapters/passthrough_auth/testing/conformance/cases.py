@@ -900,12 +900,16 @@ def _websocket_cases() -> Iterable[Case]:
         _websocket(
             "refused without credentials",
             "Without credentials the handshake is refused and the handler never runs.",
-            ((), closed_or_refused(401)),
+            ((), closed_or_refused(refused())),
         ),
         _websocket(
             "refused with malformed credentials",
-            "As an HTTP request is.",
-            (_authorization(b"Bearer"), closed_or_refused(401)),
+            "As an HTTP request is, and with an answer that echoes as little.",
+            (_authorization(b"Bearer"), closed_or_refused(refused("malformed"))),
+            (
+                _authorization(b"s3cret"),
+                both(closed_or_refused(refused("malformed")), without("s3cret")),
+            ),
         ),
         _websocket(
             "a cookie from the app's own page",
@@ -916,8 +920,8 @@ def _websocket_cases() -> Iterable[Case]:
         _websocket(
             "a cookie from another site",
             "A handshake is always state-changing: its page can read what comes back.",
-            (SESSION + _site(b"cross-site"), closed_or_refused(403)),
-            (SESSION + _from(b"https://evil.example"), closed_or_refused(403)),
+            (SESSION + _site(b"cross-site"), closed_or_refused(cross_site())),
+            (SESSION + _from(b"https://evil.example"), closed_or_refused(cross_site())),
         ),
         _websocket(
             "a trusted origin",

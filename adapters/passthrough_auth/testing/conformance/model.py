@@ -254,18 +254,13 @@ def cross_site() -> Check:
     )
 
 
-def closed_or_refused(expected: int) -> Check:
+def closed_or_refused(expected: Check) -> Check:
     """A WebSocket handshake that was not accepted.
 
-    With that status, or a plain 403 where the server has no way to send it.
+    With that answer, or closed, which is a plain 403, where the server has no way to send it.
     """
-
-    def check(answer: Answer) -> str | None:
-        if answer.status in (expected, 403):
-            return None
-        return f"the handshake was answered with {answer.status}: {answer.chunks!r}"
-
-    return check
+    closed = status(403)
+    return lambda answer: expected(answer) if answer.denial_response else closed(answer)
 
 
 def _parsed(text: bytes) -> dict[str, object] | None:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from passthrough_auth.testing.servers import Running, Server, serving
@@ -184,7 +184,7 @@ class _Client:
         if call.websocket:
             answer = self._converse(wire, call)
             self.hang_up()
-            return answer
+            return replace(answer, denial_response=self._server.denial_response)
         with suppress(ConnectionEnded):
             # A server may refuse and close before it has taken a whole body; it has answered.
             wire.send(self._bytes(call))
