@@ -10,7 +10,7 @@ from passthrough_auth.testing.conformance import Column, run
 from passthrough_auth.testing.conformance.cases import CASES
 from passthrough_auth.testing.conformance.columns import flask, starlette
 from passthrough_auth.testing.conformance.columns.starlette import ASGI_FEATURES
-from passthrough_auth.testing.conformance.options import OPTIONS
+from passthrough_auth.testing.conformance.options import OPTIONS, WRONG
 from passthrough_auth.testing.conformance.serving import MORE_COLUMNS
 from passthrough_auth.testing.conformance.sockets import run as run_over_socket
 from passthrough_auth.testing.conformance.sockets import serving_columns
@@ -160,6 +160,6 @@ def test_case_names_are_unique_and_every_case_says_why():
 
 
 def test_every_set_of_options_is_used_and_can_be_a_gate():
-    assert {case.options for case in CASES} == set(OPTIONS)
+    assert {case.options for case in CASES} == set(OPTIONS) | set(WRONG)
     for options in OPTIONS.values():
         Gate(**options)

@@ -81,6 +81,12 @@ DOCUMENTED: tuple[KnownException, ...] = (
     ),
     KnownException(
         "hypercorn-wsgi",
+        "cross-site: HEAD is safe",
+        "the server (0.18) answers 500 to any app whose answer to HEAD has no body",
+        columns="Flask",
+    ),
+    KnownException(
+        "hypercorn-wsgi",
         "preflight: let through when allowed",
         "the server (0.18) answers 500 to any app whose answer has no body",
         columns="Flask",
