@@ -2,6 +2,7 @@
 
 import asyncio
 from contextvars import copy_context
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +10,13 @@ from passthrough_auth.core import AsgiRequest, Gate
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
 from passthrough_auth.testing.conformance import Column, handlers, run
 from passthrough_auth.testing.conformance.cases import CASES
-from passthrough_auth.testing.conformance.columns import starlette
+from passthrough_auth.testing.conformance.columns import flask, starlette
 from passthrough_auth.testing.conformance.columns.starlette import ASGI_FEATURES
-from passthrough_auth.testing.conformance.options import OPTIONS
+from passthrough_auth.testing.conformance.options import OPTIONS, WRONG
+from passthrough_auth.testing.conformance.serving import MORE_COLUMNS
+from passthrough_auth.testing.conformance.sockets import run as run_over_socket
+from passthrough_auth.testing.conformance.sockets import serving_columns
+from passthrough_auth.testing.servers import server
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +125,40 @@ def test_a_broken_adapter_is_caught(middleware, caught_by):
     assert caught_by in failing(protected_by(middleware))
 
 
+def answering_400(options):
+    """Flask's conformance app behind a layer that makes each 401 a 400, as servers' own are."""
+    app = flask.COLUMNS[0].build(options)
+
+    def layer(environ, start_response):
+        def start(status, *rest):
+            return start_response(status.replace("401 UNAUTHORIZED", "400 BAD REQUEST"), *rest)
+
+        return app(environ, start)
+
+    return layer
+
+
+ANSWERING_400 = Column("answering 400", "wsgi", answering_400, flask.COLUMNS[0].offers)
+
+
+def test_a_400_of_the_app_is_not_taken_for_one_of_the_server():
+    werkzeug = server("werkzeug")
+    env = {MORE_COLUMNS: f"{__name__}:ANSWERING_400", "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def refused_by_the_server(running, column):
+        return {
+            case.name
+            for case in column.cases()
+            if case.server_may_refuse
+            and run_over_socket(running, werkzeug, column, case).kind == "server"
+        }
+
+    with serving_columns(werkzeug, **env) as running:
+        broken = refused_by_the_server(running, ANSWERING_400)
+        ours = refused_by_the_server(running, flask.COLUMNS[0])
+    assert broken == ours
+
+
 def test_ours_in_the_same_place_passes():
     assert failing(protected_by(PassthroughAuthMiddleware)) == set()
 
@@ -142,6 +181,6 @@ def test_case_names_are_unique_and_every_case_says_why():
 
 
 def test_every_set_of_options_is_used_and_can_be_a_gate():
-    assert {case.options for case in CASES} == set(OPTIONS)
+    assert {case.options for case in CASES} == set(OPTIONS) | set(WRONG)
     for options in OPTIONS.values():
         Gate(**options)

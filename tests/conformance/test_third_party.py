@@ -3,11 +3,14 @@
 Quart serves ASGI, so the ASGI middleware fits; only the conformance app had to be written.
 """
 
+import asyncio
+import json
+
 import pytest
-from quart import Quart, Response, request
+from quart import Quart, Response, abort, request, websocket
 
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
-from passthrough_auth.testing.conformance import Column, handlers, run
+from passthrough_auth.testing.conformance import Column, handlers, run, with_prefixes
 from passthrough_auth.testing.conformance.columns.starlette import METHODS, Inside, Outside
 
 
@@ -16,6 +19,7 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     # Errors that the app doesn't handle reach the layers around it, as in Starlette.
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.register_error_handler(handlers.Deliberate, lambda error: (handlers.whoami(), 418))
+    app.register_error_handler(401, lambda error: {"handled": 401})
 
     @app.route("/", defaults={"rest": ""}, methods=METHODS)
     @app.route("/<path:rest>", methods=METHODS)
@@ -32,6 +36,33 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     async def astream():
         return Response(handlers.astream())
 
+    @app.get("/aendless")
+    async def aendless():
+        return Response(handlers.aendless())
+
+    @app.get("/acting")
+    async def acting():
+        return Response(handlers.aacting())
+
+    @app.websocket("/ws")
+    @app.websocket("/public/ws")
+    async def greet():
+        await websocket.accept()
+        await websocket.send(json.dumps(handlers.whoami()))
+        while await websocket.receive():
+            await websocket.send(json.dumps(handlers.whoami()))
+
+    @app.websocket("/ws-refused")
+    async def websocket_refused():
+        handlers.upstream_refuses()
+
+    @app.websocket("/ws-left")
+    async def websocket_left():
+        try:
+            await asyncio.sleep(handlers.PATIENCE)
+        finally:  # Quart cancels the handler of a client that has left
+            handlers.upstream_refuses()
+
     @app.get("/raise")
     async def fail():
         handlers.fail()
@@ -40,6 +71,7 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     async def crash():
         handlers.crash()
 
+    @app.get("/early-hints")
     @app.get("/upstream-refuses")
     async def upstream_refuses():
         handlers.upstream_refuses()
@@ -48,9 +80,13 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     async def upstream_denies():
         handlers.upstream_denies()
 
+    @app.get("/upstream-denies-and-more")
+    async def upstream_denies_and_more():
+        handlers.upstream_denies_and_more()
+
     @app.get("/abort-401")
     async def abort_401():
-        return {"handled": 401}
+        abort(401)
 
     @app.get("/threads")
     async def threads():
@@ -59,6 +95,18 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     @app.get("/athreads")
     async def athreads():
         return await handlers.athreads()
+
+    @app.get("/forked")
+    async def forked():
+        return handlers.forked()
+
+    @app.get("/texts")
+    async def texts():
+        return handlers.texts()
+
+    @app.get("/logged")
+    async def logged():
+        return handlers.logged()
 
     @app.get("/outlive/<key>")
     async def outlive(key):
@@ -73,6 +121,11 @@ def build(options):  # noqa: C901 - a route for each thing the app does
         await handlers.aoutlive(key)
         return Response(handlers.astream())
 
+    @app.get("/outlive-endless/<key>")
+    async def outlive_endless(key):
+        await handlers.aoutlive(key)
+        return Response(handlers.aendless(handlers.LONG))
+
     @app.get("/recorded/<key>")
     async def recorded(key):
         return await handlers.arecorded(key)
@@ -80,9 +133,17 @@ def build(options):  # noqa: C901 - a route for each thing the app does
     return Outside(PassthroughAuthMiddleware(Inside(app), **options))
 
 
-COLUMN = Column("Quart", "asgi", build, frozenset({"async"}))
+OFFERS = frozenset({"async", "async-stream", "raw-asgi", "websocket"})
+COLUMN = Column("Quart", "asgi", build, OFFERS)
 
 
-@pytest.mark.parametrize("case", COLUMN.cases(), ids=str)
-def test_conformance(case):
-    assert run(COLUMN, case) is None, case.why
+@pytest.mark.parametrize(
+    ("column", "case"),
+    [
+        pytest.param(column, case, id=f"{column.name}: {case.name}")
+        for column in with_prefixes([COLUMN])
+        for case in column.cases()
+    ],
+)
+def test_conformance(column, case):
+    assert run(column, case) is None, case.why

@@ -5,15 +5,13 @@ from contextlib import ExitStack, closing
 import pytest
 
 from passthrough_auth.testing.conformance.matrix import all_columns
-from passthrough_auth.testing.conformance.sockets import DOCUMENTED, run, serving_columns
+from passthrough_auth.testing.conformance.sockets import DOCUMENTED, cells, run, serving_columns
 from passthrough_auth.testing.servers import SERVERS
 
 CELLS = [
     pytest.param(each, column, case, id=f"{each.name}: {column.name}: {case.name}")
     for each in SERVERS
-    for column in all_columns()
-    if column.interface == each.interface
-    for case in column.cases()
+    for column, case in cells(each, all_columns())
 ]
 
 

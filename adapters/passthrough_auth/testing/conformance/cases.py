@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 
+from passthrough_auth.core import ConfigurationError
+
 from .model import (
     Call,
     Case,
     Check,
     Feature,
     HeaderLines,
+    Interface,
     Step,
     body,
     both,
@@ -15,12 +18,19 @@ from .model import (
     closed_or_refused,
     cross_site,
     header,
+    hides,
+    json_lines,
+    logged_once,
+    no_body,
+    raises,
     refused,
     sees,
     sees_nobody,
+    shows,
     status,
     without,
 )
+from .options import CERTIFICATES, FORGET, WRONG
 
 ALICE: HeaderLines = ((b"Authorization", b"Bearer alice"),)
 BOB: HeaderLines = ((b"Authorization", b"Bearer bob"),)
@@ -38,6 +48,7 @@ def _case(
     server_may_refuse: bool = False,
     mountable: bool = True,
     pipelined: bool = False,
+    interface: Interface | None = None,
 ) -> Case:
     return Case(
         name,
@@ -48,6 +59,7 @@ def _case(
         server_may_refuse,
         mountable,
         pipelined,
+        interface,
     )
 
 
@@ -72,6 +84,7 @@ _PUBLIC_PATHS = {
     "subtree, a space": b"/public/a%20b",
     "subtree, beyond ASCII": b"/public/caf%C3%A9",
     "pattern": b"/api/v2/status",
+    "pattern, of every file of a kind": b"/theme/site.css",
     "percent-encoded letters": b"/%68ealth",
     "an encoded slash": b"/public%2Fx",
 }
@@ -112,6 +125,8 @@ _PROTECTED_PATHS = {
     "a pattern followed by more": b"/api/v2/status/x",
     "a pattern followed by a line feed": b"/api/v2/status%0A",
     "a pattern with more in front": b"/x/api/v2/status",
+    "a pattern that any path with a dot segment fits": b"/theme/../site.css",
+    "a pattern that any path without a slash in front fits": b"site.css",
     "no rule at all": b"/whoami",
     "the root": b"/",
     "a path the app has no route for": b"/no/such/route",
@@ -133,7 +148,7 @@ def _path_cases() -> Iterable[Case]:
             (Call(target), refused()),
             server_may_refuse=True,
             # Starlette's own Mount has no match for a line feed; what is in front stays in front.
-            mountable=target not in (b"/heal%0Ath", b"//public/x"),
+            mountable=target not in (b"/heal%0Ath", b"//public/x", b"site.css"),
         )
     yield _case(
         "protected path: absolute-form target",
@@ -157,6 +172,26 @@ def _path_cases() -> Iterable[Case]:
         server_may_refuse=True,
     )
     yield _case(
+        "root path: taken off in front",
+        "The path is the one within the app, below where a server has mounted it.",
+        (Call(b"/app/health", scope=_root("/app")), sees_nobody()),
+        (Call(b"/health", scope=_root("/health")), refused()),
+        (Call(b"/health/whoami", scope=_root("/health")), refused()),
+        mountable=False,
+        interface="asgi",
+    )
+    yield _case(
+        "root path: at a slash only",
+        "root_path is taken off at a / boundary only. Routers do otherwise, so no rule matches.",
+        (Call(b"/x//public/y", scope=_root("/x/")), refused()),
+        (Call(b"/public/app/x", scope=_root("/app")), refused()),
+        (Call(b"/public/x", scope=_root("/pub")), refused()),
+        (Call(b"x/health", scope=_root("x")), refused()),
+        # Django's router has a path of its own, which is the one that is matched there.
+        needs=["raw-asgi"],
+        mountable=False,
+    )
+    yield _case(
         "protected path: a rewriting header",
         "Headers that some proxies take a path from mean nothing here.",
         (
@@ -164,6 +199,10 @@ def _path_cases() -> Iterable[Case]:
             refused(),
         ),
     )
+
+
+def _root(path: str) -> tuple[tuple[str, str], ...]:
+    return (("root_path", path),)
 
 
 # --- What counts as a credential ----------------------------------------------------------------
@@ -200,6 +239,7 @@ _BAD_COOKIES = {
     "no pair": [b"session"],
     "no name": [b"=alice"],
     "only separators": [b"; ; ;"],
+    "two empty lines": [b"", b""],
     "a control character": [b"session=a\x01"],
     "beyond ASCII": [b"session=caf\xc3\xa9"],
 }
@@ -243,6 +283,35 @@ def _credential_cases() -> Iterable[Case]:
                 Call(headers=((b"Cookie", b"a=1; session=x y; b"),)),
                 sees(cookie="a=1; session=x y; b"),
             ),
+        ),
+        _case(
+            "cookie: two lines",
+            "The lines of a Cookie header are joined with a semicolon, as HTTP/2 may split them.",
+            (
+                Call(headers=((b"Cookie", b"a=1"), (b"Cookie", b"session=x"))),
+                sees(cookie="a=1; session=x"),
+            ),
+            interface="asgi",
+        ),
+        _case(
+            "named cookies: on two lines",
+            "So also where single cookies are picked.",
+            (
+                Call(headers=((b"Cookie", b"session=abc; a=1"), (b"Cookie", b"sso=xyz"))),
+                sees(cookie="session=abc; sso=xyz"),
+            ),
+            options="named-cookies",
+            interface="asgi",
+        ),
+        _case(
+            "cookie mapping: two lines",
+            "So also where an extractor reads request.cookies.",
+            (
+                Call(headers=((b"Cookie", b"a=1"), (b"Cookie", b"session=abc"))),
+                sees(x_session="abc"),
+            ),
+            options="cookie-mapping",
+            interface="asgi",
         ),
         _case(
             "cookie: beside Authorization",
@@ -363,6 +432,20 @@ def _credential_cases() -> Iterable[Case]:
             options="faulty",
         ),
         _case(
+            "a faulty extractor: the warning",
+            "One warning names the extractor and the exception's type, never its text.",
+            (Call(headers=_authorization(b"s3cret")), refused()),
+            (
+                Call(headers=_authorization(b"Bearer s3cret") + SESSION),
+                sees(cookie="session=alice"),
+            ),
+            (
+                Call(b"/logged", SESSION),
+                both(status(200), logged_once("raising_", "ValueError"), without("s3cret")),
+            ),
+            options="faulty",
+        ),
+        _case(
             "Digest with opting in",
             "Schemes that use commas need an explicit opt-in, and then travel whole.",
             (
@@ -395,8 +478,11 @@ def _answer_cases() -> Iterable[Case]:
                     status(401),
                     header("www-authenticate", "Bearer"),
                     header("content-length", "49"),
+                    no_body(),
                 ),
             ),
+            # Over a socket, what was sent all the same would be taken for this answer.
+            (Call(headers=ALICE), SEES_ALICE),
         ),
         _case(
             "refused: a method the route doesn't have",
@@ -425,22 +511,21 @@ def _answer_cases() -> Iterable[Case]:
         ),
         _case(
             "refused: by upstream",
-            "Where a handler fails because upstream doesn't accept the caller, that is the answer.",
-            (
-                Call(b"/upstream-refuses", ALICE),
-                both(
-                    status(401),
-                    body(detail="Authentication credentials not accepted"),
-                    header("www-authenticate", "Bearer"),
-                    header("cache-control", "no-store"),
-                    without("s3cret"),
-                ),
-            ),
+            "Where a handler fails because upstream doesn't accept the caller, however deep that "
+            "is in the causes, that is the answer.",
+            (Call(b"/upstream-refuses", ALICE), _NOT_ACCEPTED),
             (Call(b"/health"), sees_nobody()),
         ),
         _case(
+            "refused: by upstream, after early hints",
+            "What is sent ahead of an answer doesn't begin one.",
+            (Call(b"/early-hints", ALICE), _NOT_ACCEPTED),
+            needs=["raw-asgi"],
+        ),
+        _case(
             "refused: denied by upstream",
-            "Where upstream knows the caller and doesn't permit this: a 403 with no challenge.",
+            "Where upstream knows the caller and doesn't permit this, also if all that task groups "
+            "failed with says so: a 403 with no challenge.",
             (
                 Call(b"/upstream-denies", ALICE),
                 both(
@@ -450,6 +535,12 @@ def _answer_cases() -> Iterable[Case]:
                     without("s3cret"),
                 ),
             ),
+            (Call(b"/health"), sees_nobody()),
+        ),
+        _case(
+            "not refused: denied by upstream, beside another failure",
+            "Where something else failed too, answering with the refusal would hide it.",
+            (Call(b"/upstream-denies-and-more", ALICE), status(500)),
             (Call(b"/health"), sees_nobody()),
         ),
         _case(
@@ -474,6 +565,12 @@ def _answer_cases() -> Iterable[Case]:
             "The body and headers can be replaced by the app.",
             (Call(), both(status(303), header("location", "/login"))),
             (Call(headers=ALICE), SEES_ALICE),
+            options="redirecting",
+        ),
+        _case(
+            "refusal replaced by the app: its cookies",
+            "Every Set-Cookie of an app's own refusal is sent, a line each, as it was written.",
+            (Call(), header("set-cookie", *FORGET)),
             options="redirecting",
         ),
         _case(
@@ -503,6 +600,14 @@ def _answer_cases() -> Iterable[Case]:
         ),
     )
 
+
+_NOT_ACCEPTED = both(
+    status(401),
+    body(detail="Authentication credentials not accepted"),
+    header("www-authenticate", "Bearer"),
+    header("cache-control", "no-store"),
+    without("s3cret"),
+)
 
 _PREFLIGHT: HeaderLines = (
     (b"Origin", b"https://app.example.com"),
@@ -566,7 +671,39 @@ def _cross_site_cases() -> Iterable[Case]:
             (Call(headers=SESSION + lines), sees(cookie="session=alice")),
             server_may_refuse=name == "two Origins",
         )
+    for method in ("GET", "HEAD", "OPTIONS", "TRACE"):
+        yield _case(
+            f"cross-site: {method} is safe",
+            "A method that changes nothing may come from another site (RFC 9110 section 9.2.1).",
+            # Whatever else there is to say about that method behind the gate.
+            (
+                Call(headers=SESSION + _site(b"cross-site"), method=method),
+                header("x-handler", "yes"),
+            ),
+            server_may_refuse=method == "TRACE",
+        )
+    for method in ("POST", "PUT", "PATCH", "DELETE", "BREW"):
+        yield _case(
+            f"cross-site: {method} is unsafe",
+            "Any other method could change something.",
+            (Call(headers=SESSION + _site(b"cross-site"), method=method), cross_site()),
+            server_may_refuse=method == "BREW",
+        )
     yield from (
+        _case(
+            "cross-site: a GET that asks to be a WebSocket",
+            "WSGI has no handshake, and servers let apps take over the connection of such a GET.",
+            (
+                Call(
+                    headers=SESSION
+                    + _site(b"cross-site")
+                    + ((b"Connection", b"Upgrade"), (b"Upgrade", b"WebSocket"))
+                ),
+                cross_site(),
+            ),
+            interface="wsgi",
+            server_may_refuse=True,
+        ),
         _case(
             "cross-site: a credential that no browser attaches",
             "Where one credential is not ambient, another site can't have sent it.",
@@ -599,6 +736,22 @@ def _cross_site_cases() -> Iterable[Case]:
                 sees(x_forwarded_access_token="t"),
             ),
             options="behind-proxy",
+        ),
+        _case(
+            "cross-site: a client's certificate",
+            "Browsers show it by themselves, so headers that a proxy derives from it are ambient.",
+            *[
+                (
+                    Call(headers=((name.encode(), b"x"), *_site(b"cross-site")), method="POST"),
+                    cross_site(),
+                )
+                for name in CERTIFICATES
+            ],
+            (
+                Call(headers=((CERTIFICATES[0].encode(), b"x"),), method="POST"),
+                sees(client_cert="x"),
+            ),
+            options="certificate",
         ),
         _case(
             "cross-site: an extractor that doesn't say",
@@ -650,6 +803,7 @@ NEIGHBOUR = "/neighbour"
 
 def _visibility_cases() -> Iterable[Case]:
     alice = {"authorization": "Bearer alice"}
+    service = {"authorization": "Bearer service"}
     seen = {"caller": alice, "absence": None}
     yield from (
         _case(
@@ -683,6 +837,29 @@ def _visibility_cases() -> Iterable[Case]:
             "visible in an async streaming body",
             "Every chunk of an async body is produced on behalf of the caller.",
             (Call(b"/astream", ALICE), both(status(200), chunks(3, **seen))),
+            (Call(b"/health"), sees_nobody()),
+            needs=["async-stream"],
+        ),
+        _case(
+            "visible when a sync streaming body is closed",
+            "What a body does when its client has left, it does on behalf of its caller.",
+            (Call(b"/closing/%(key)s", ALICE, leave_after=2), status(200)),
+            (Call(b"/recorded/%(key)s", BOB), both(status(200), body(caller=alice))),
+            needs=["sync-stream"],
+            interface="wsgi",
+        ),
+        _case(
+            "kept in a sync streaming body: a caller of its own",
+            "A block with auth_metadata lasts from one chunk to the next, and ends where it ends.",
+            (Call(b"/acting", ALICE), json_lines(*[{"caller": service}] * 3, seen)),
+            (Call(b"/health"), sees_nobody()),
+            needs=["sync-stream"],
+            interface="wsgi",
+        ),
+        _case(
+            "kept in an async streaming body: a caller of its own",
+            "A block with auth_metadata lasts from one chunk to the next, and ends where it ends.",
+            (Call(b"/acting", ALICE), json_lines(*[{"caller": service}] * 3, seen)),
             (Call(b"/health"), sees_nobody()),
             needs=["async-stream"],
         ),
@@ -726,6 +903,8 @@ def _visibility_cases() -> Iterable[Case]:
                     SEES_ALICE,
                     body(
                         to_thread=seen,
+                        anyio_to_thread=seen,
+                        sync_to_async=seen,
                         task=seen,
                         with_snapshot=seen,
                         caller_pool=seen,
@@ -734,6 +913,22 @@ def _visibility_cases() -> Iterable[Case]:
                 ),
             ),
             needs=["async"],
+        ),
+        _case(
+            "left behind by a fork",
+            "A forked process has no caller: no request ends there. Nor are fingerprints the same.",
+            (
+                Call(b"/forked", ALICE),
+                both(
+                    SEES_ALICE,
+                    body(
+                        alone={"caller": None, "absence": "outside"},
+                        with_context={"caller": None, "absence": "forked"},
+                        with_snapshot={"caller": None, "absence": "forked"},
+                        same_fingerprint=False,
+                    ),
+                ),
+            ),
         ),
         _case(
             "ended for what outlives the request",
@@ -768,6 +963,15 @@ def _visibility_cases() -> Iterable[Case]:
             "ended after a streaming body",
             "A streamed body keeps the caller until it is closed, and no longer.",
             (Call(b"/outlive-stream/%(key)s", ALICE), both(status(200), chunks(3, **seen))),
+            (
+                Call(b"/recorded/%(key)s", BOB),
+                both(status(200), body(caller=None, absence="ended")),
+            ),
+        ),
+        _case(
+            "ended after a client that left",
+            "A request that is cancelled, or whose body is never finished, has ended all the same.",
+            (Call(b"/outlive-endless/%(key)s", ALICE, leave_after=2), status(200)),
             (
                 Call(b"/recorded/%(key)s", BOB),
                 both(status(200), body(caller=None, absence="ended")),
@@ -991,12 +1195,16 @@ def _websocket_cases() -> Iterable[Case]:
         _websocket(
             "refused without credentials",
             "Without credentials the handshake is refused and the handler never runs.",
-            ((), closed_or_refused(401)),
+            ((), closed_or_refused(refused())),
         ),
         _websocket(
             "refused with malformed credentials",
-            "As an HTTP request is.",
-            (_authorization(b"Bearer"), closed_or_refused(401)),
+            "As an HTTP request is, and with an answer that echoes as little.",
+            (_authorization(b"Bearer"), closed_or_refused(refused("malformed"))),
+            (
+                _authorization(b"s3cret"),
+                both(closed_or_refused(refused("malformed")), without("s3cret")),
+            ),
         ),
         _websocket(
             "a cookie from the app's own page",
@@ -1007,8 +1215,8 @@ def _websocket_cases() -> Iterable[Case]:
         _websocket(
             "a cookie from another site",
             "A handshake is always state-changing: its page can read what comes back.",
-            (SESSION + _site(b"cross-site"), closed_or_refused(403)),
-            (SESSION + _from(b"https://evil.example"), closed_or_refused(403)),
+            (SESSION + _site(b"cross-site"), closed_or_refused(cross_site())),
+            (SESSION + _from(b"https://evil.example"), closed_or_refused(cross_site())),
         ),
         _websocket(
             "a trusted origin",
@@ -1029,6 +1237,20 @@ def _websocket_cases() -> Iterable[Case]:
         needs=["websocket"],
     )
     yield _case(
+        "websocket: refused by upstream",
+        "Where a handler fails before it accepts, since upstream doesn't accept the caller.",
+        (Call(b"/ws-refused", ALICE, websocket=True), closed_or_refused(_NOT_ACCEPTED)),
+        (Call(b"/health"), sees_nobody()),
+        needs=["websocket"],
+    )
+    yield _case(
+        "websocket: refused by upstream, but its client has left",
+        "There is nobody left to answer, so the error is the server's to deal with.",
+        (Call(b"/ws-left", ALICE, websocket=True, leave_after=0), status(0)),
+        (Call(b"/health"), sees_nobody()),
+        needs=["websocket"],
+    )
+    yield _case(
         "websocket: a public path",
         "A public WebSocket has no caller.",
         (
@@ -1036,6 +1258,80 @@ def _websocket_cases() -> Iterable[Case]:
             both(status(101), chunks(2, caller=None, absence="public")),
         ),
         needs=["websocket"],
+    )
+
+
+# --- Secrets ------------------------------------------------------------------------------------
+
+
+def _secret_cases() -> Iterable[Case]:
+    secret = _authorization(b"Bearer s3cret")
+    yield _case(
+        "secret: every text of the caller",
+        "No value in repr, str, format or a pickle, nor in the text of an exception.",
+        (
+            Call(b"/texts", secret),
+            both(
+                status(200),
+                shows("<Credentials authorization "),
+                hides("s3cret"),
+            ),
+        ),
+    )
+    yield _case(
+        "secret: what is logged",
+        "No value in a log record, whether the request was refused, admitted or failed.",
+        (Call(headers=_authorization(b"s3cret")), refused("malformed")),
+        (Call(headers=secret), sees(authorization="Bearer s3cret")),
+        (Call(b"/upstream-refuses", secret), status(401)),
+        (Call(b"/crash", secret), status(500)),
+        (Call(b"/logged", ALICE), both(SEES_ALICE, without("s3cret"))),
+    )
+
+
+# --- What is no request, and what is no configuration -------------------------------------------
+
+
+def _start_cases() -> Iterable[Case]:
+    yield _case(
+        "lifespan passes through",
+        "It is no request, so it is the app's own.",
+        (
+            Call(scope=(("type", "lifespan"),)),
+            json_lines(
+                {"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}
+            ),
+        ),
+        needs=["raw-asgi"],
+    )
+    yield _case(
+        "unknown scope types pass through",
+        "What nobody knew of here is the app's own too, and has no caller.",
+        (
+            Call(headers=ALICE, scope=(("type", "conformance"),)),
+            json_lines({"type": "conformance.seen", "caller": None, "absence": "outside"}),
+        ),
+        needs=["raw-asgi"],
+        mountable=False,
+    )
+    for name, (_, instead) in WRONG.items():
+        yield _case(
+            f"misconfigured: {name}",
+            "What can't be right is an error at start-up that says what to write instead.",
+            (Call(b"/health"), raises(ConfigurationError, instead)),
+            (Call(headers=ALICE), raises(ConfigurationError, instead)),
+            options=name,
+        )
+    yield _case(
+        "misconfigured: the app doesn't start",
+        "A server that starts apps learns of it before there is any request.",
+        (
+            Call(scope=(("type", "lifespan"),)),
+            raises(ConfigurationError, WRONG["a bare string"][1]),
+        ),
+        options="a bare string",
+        needs=["raw-asgi"],
+        mountable=False,
     )
 
 
@@ -1048,4 +1344,6 @@ CASES: tuple[Case, ...] = (
     *_binding_cases(),
     *_isolation_cases(),
     *_websocket_cases(),
+    *_secret_cases(),
+    *_start_cases(),
 )

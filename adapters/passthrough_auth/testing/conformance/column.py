@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from passthrough_auth.core import GateOptions
 
 from . import handlers
 from .cases import CASES, NEIGHBOUR
-from .model import Case, Feature
+from .model import Case, Feature, Interface
 from .options import options
 
 PREFIX = "/mounted"
@@ -25,18 +25,21 @@ class Column:
     """
 
     name: str
-    interface: Literal["asgi", "wsgi"]
+    interface: Interface
     build: Callable[[GateOptions], Any]
     offers: frozenset[Feature]
     mounted: bool = False
 
     def cases(self) -> list[Case]:
         """The cases that this column has to pass: all whose features it offers."""
-        return [
-            case
-            for case in CASES
-            if case.needs <= self.offers and (case.mountable or not self.mounted)
-        ]
+        return [case for case in CASES if self._takes(case)]
+
+    def _takes(self, case: Case) -> bool:
+        return (
+            case.needs <= self.offers
+            and case.interface in (None, self.interface)
+            and (case.mountable or not self.mounted)
+        )
 
     def under_prefix(self) -> "Column":
         """The same app, mounted below a prefix in the interface's usual way."""

@@ -8,8 +8,15 @@ more beside it where a route says more.
 import asyncio
 import contextvars
 import json
+import logging
+import os
+import pickle
+import signal
 import threading
 import time
+import traceback
+import warnings
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,14 +26,19 @@ from passthrough_auth.core import (
     CallerDenied,
     CallerThreadPoolExecutor,
     CallerUnauthenticated,
+    Credential,
     Credentials,
+    Destinations,
     NoCaller,
     Snapshot,
+    auth_metadata,
     current_credentials,
+    current_hold,
     snapshot,
 )
 
 CHUNKS = 3
+LONG = 1000  # chunks, which are over within a case's patience where no server notices who left
 LARGE_CHUNKS = 32
 LARGE_CHUNK = 64 * 1024  # bytes; all of them together are more than a socket takes unread
 PAUSE = 0.02  # seconds that a slow handler takes, in which others are served
@@ -68,13 +80,26 @@ def crash() -> None:
 
 
 def upstream_refuses() -> None:
-    """Raise what a failed call to upstream ends as: its refusal of the caller, as the cause."""
-    raise RuntimeError("the job could not be started") from CallerUnauthenticated("s3cret")
+    """Raise what a failed call to upstream ends as: its refusal of the caller, deep inside."""
+    call = _because(ConnectionError("the call failed"), CallerUnauthenticated("s3cret"))
+    raise RuntimeError("the job could not be started") from call
 
 
 def upstream_denies() -> None:
-    """The same of a caller whom upstream knows and does not permit this, as a task group has it."""
-    raise ExceptionGroup("a task failed", [CallerDenied("s3cret")])
+    """The same of a caller whom upstream knows and does not permit this, as task groups have it."""
+    call = _because(ConnectionError("the call failed"), CallerDenied("s3cret"))
+    tasks = ExceptionGroup("a task failed", [ExceptionGroup("its own tasks failed", [call, call])])
+    raise RuntimeError("the job could not be started") from tasks
+
+
+def upstream_denies_and_more() -> None:
+    """The same beside a failure that has nothing to do with it."""
+    raise ExceptionGroup("two tasks failed", [CallerDenied("s3cret"), RuntimeError("no memory")])
+
+
+def _because(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
 
 
 def stream() -> Iterator[bytes]:
@@ -90,16 +115,41 @@ async def astream() -> AsyncIterator[bytes]:
         yield json.dumps(whoami()).encode() + b"\n"
 
 
-def endless() -> Iterator[bytes]:
+def acting() -> Iterator[bytes]:
+    """A body most of which is produced by someone whom the app names itself."""
+    with auth_metadata(("authorization", "Bearer service")):
+        for _ in range(CHUNKS):
+            yield json.dumps(whoami()).encode() + b"\n"
+    yield json.dumps(whoami()).encode() + b"\n"
+
+
+async def aacting() -> AsyncIterator[bytes]:
+    """The same, with a turn of the event loop before each chunk."""
+    with auth_metadata(("authorization", "Bearer service")):
+        for _ in range(CHUNKS):
+            await asyncio.sleep(0)
+            yield json.dumps(whoami()).encode() + b"\n"
+    yield json.dumps(whoami()).encode() + b"\n"
+
+
+def closing(key: str) -> Iterator[bytes]:
+    """A long body that notes who the caller is when it is closed."""
+    try:
+        yield from endless(LONG)
+    finally:
+        record(key)
+
+
+def endless(chunks: int = 5000) -> Iterator[bytes]:
     """A body that only ends when its client goes away, or after some thousand chunks."""
-    for _ in range(5000):
+    for _ in range(chunks):
         yield json.dumps(whoami()).encode() + b"\n"
         time.sleep(0.001)
 
 
-async def aendless() -> AsyncIterator[bytes]:
+async def aendless(chunks: int = 5000) -> AsyncIterator[bytes]:
     """The same, asynchronously."""
-    for _ in range(5000):
+    for _ in range(chunks):
         yield json.dumps(whoami()).encode() + b"\n"
         await asyncio.sleep(0.001)
 
@@ -166,12 +216,18 @@ def threads() -> Answer:
 
 async def athreads() -> Answer:
     """The same from async code, where `to_thread` and tasks carry the context by themselves."""
+    # What Starlette and Django bring, and async views on Flask.
+    from anyio import to_thread
+    from asgiref.sync import sync_to_async
+
     caller = snapshot()
     loop = asyncio.get_running_loop()
     with CallerThreadPoolExecutor(1) as caller_pool:
         return {
             **whoami(),
             "to_thread": await asyncio.to_thread(whoami),
+            "anyio_to_thread": await to_thread.run_sync(whoami),
+            "sync_to_async": await sync_to_async(whoami)(),
             "task": await asyncio.create_task(_in_task()),
             "without": await loop.run_in_executor(None, whoami),
             "with_snapshot": await loop.run_in_executor(None, caller.run, whoami),
@@ -181,6 +237,96 @@ async def athreads() -> Answer:
 
 async def _in_task() -> Answer:
     return whoami()
+
+
+def forked() -> Answer:
+    """What a process sees that was forked from here: by itself, and by what it was given."""
+    request, caller = contextvars.copy_context(), snapshot()
+    named = Credential("authorization", "Bearer alice")
+    fingerprint = named.fingerprint
+
+    def look() -> Answer:
+        return {
+            "alone": whoami(),
+            "with_context": request.run(whoami),
+            "with_snapshot": _whoami_by(caller),
+            "same_fingerprint": named.fingerprint == fingerprint,
+        }
+
+    return {**whoami(), **_in_fork(look)}
+
+
+def _in_fork(look: Callable[[], Answer]) -> Answer:
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        # Of the locks that other threads hold: this child takes none.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        signal.alarm(int(PATIENCE))
+        try:
+            os.write(writer, json.dumps(look()).encode())
+        finally:
+            os._exit(0)
+    # One write, one read: under gevent the end doesn't come while this thread waits for it.
+    found: Answer = json.loads(os.read(reader, 65536))
+    os.waitpid(child, 0)
+    os.close(reader)
+    os.close(writer)
+    return found
+
+
+class _Log(logging.Handler):
+    """Keeps what the library logs, for cases to read over any server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+_log = _Log()
+logging.getLogger("passthrough_auth").addHandler(_log)
+logging.getLogger("passthrough_auth").setLevel(logging.DEBUG)
+
+
+def logged() -> Answer:
+    """What the library has logged in this process: each text with how often, and whole records."""
+    records = list(_log.records)
+    return {
+        **whoami(),
+        "log": Counter(record.getMessage() for record in records),
+        "records": [repr(vars(record)) for record in records],
+    }
+
+
+def texts() -> Answer:
+    """Every text that the caller becomes, and every one that is raised about the caller."""
+    caller, hold, taken = current_credentials(), current_hold(), snapshot()
+    value = caller.headers()["authorization"]
+    shown = [caller, *caller, hold, taken]
+    return {
+        "texts": [form(each) for form in (repr, str, "{}".format) for each in shown],
+        "raised": [
+            *(_raised_by(pickle.dumps, each) for each in shown),
+            _raised_by(json.dumps, caller),
+            _raised_by(setattr, caller, "_pairs", ()),
+            _raised_by(auth_metadata, (value, "authorization")),
+            _raised_by(auth_metadata, ("authorization", f"{value}, {value}")),
+            _raised_by(Destinations("https://a.example").headers_for, f"https://b.example/{value}"),
+        ],
+    }
+
+
+def _raised_by(act: Callable[..., object], *given: object) -> str:
+    """The report of what this raises."""
+    try:
+        act(*given)
+    except Exception as error:
+        return "".join(traceback.format_exception(error))
+    raise AssertionError(f"{act.__name__} raised nothing")
 
 
 def record(key: str, **more: Answer) -> None:

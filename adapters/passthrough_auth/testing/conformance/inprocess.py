@@ -7,11 +7,13 @@ the next; and after each step, and between the pieces of a body, that context mu
 import asyncio
 import io
 import itertools
+import json
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -24,6 +26,7 @@ T = TypeVar("T")
 
 _HOST: HeaderLines = ((b"Host", b"app.example.com"),)
 _PIECE = 65536
+_MESSAGES = 2  # of a WebSocket: the greeting, and the answer to our own
 _WAIT = 10.0  # seconds for one request
 _keys = itertools.count()
 
@@ -35,8 +38,9 @@ class Leak(AssertionError):
 def run(column: Column, case: Case) -> str | None:
     """Run a case against a column; return what is wrong, None if nothing is.
 
-    On ASGI it runs twice: as on a server that delivers repeated headers apart and lets a WebSocket
-    be refused with a response, and as on one that joins them and doesn't.
+    On ASGI it runs twice: as on a server that delivers repeated headers apart, has extensions, such
+    as that for refusing a WebSocket with a response, and lets sending fail once the client has
+    left; and as on one that joins lines, has none, and cancels the request then.
     """
     serve = _asgi_case if column.interface == "asgi" else _wsgi_case
     for rich in (True, False) if column.interface == "asgi" else (False,):
@@ -59,44 +63,68 @@ def _expect_no_hold() -> None:
 
 
 def _asgi_case(column: Column, case: Case, key: str, rich: bool) -> str | None:
+    context = copy_context()
+
     async def steps() -> str | None:
-        app = column.app(case.options)
         for number, step in enumerate(case.steps, 1):
             exchange = _AsgiExchange(step.call, addressed(step.call, column, key), rich)
-            answer = await asyncio.wait_for(exchange.run(app), _WAIT)
+            serving = exchange.serve(partial(column.app, case.options))
+            # In the one context of all steps, for what is left behind there to be found.
+            exchange.task = asyncio.create_task(serving, context=context)
+            answer = await asyncio.wait_for(exchange.answer(), _WAIT)
             _expect_no_hold()
             if wrong := step.check(answer):
                 return f"step {number}: {wrong}"
         return None
 
     with asyncio.Runner() as runner:
-        return runner.run(steps(), context=copy_context())
+        return runner.run(steps(), context=context)
 
 
 class _AsgiExchange:
-    """One request to an ASGI app, and the answer to it."""
+    """One request to an ASGI app, served in a task of its own, and the answer to it."""
+
+    task: asyncio.Task[None]
 
     def __init__(self, call: Call, target: bytes, rich: bool) -> None:
         self.call = call
+        self.rich = rich
         self.scope = _scope(call, target, rich)
-        self.left = False
+        self.left = call.leave_after == 0
+        self.raised = ""
         self.status = 0
         self.headers: tuple[tuple[str, str], ...] = ()
         self.pieces: list[bytes] = []
         self._incoming = self._messages()
+        self._accepted = asyncio.Event()
         self._answered = asyncio.Event()
 
-    async def run(self, app: Any) -> Answer:
+    async def serve(self, build: Callable[[], Any]) -> None:
         try:
-            await app(self.scope, self.receive, self.send)
-        except Exception:
+            await build()(self.scope, self.receive, self.send)
+        except Exception as error:
             # What a server does with an app that raises: 500, unless a response is on its way.
-            self.status = self.status or 500
-        return Answer(self.status, self.headers, b"".join(self.pieces), tuple(self.pieces))
+            self.status = self.status or (0 if self.left else 500)
+            self.raised = _told(error)
+
+    async def answer(self) -> Answer:
+        await asyncio.wait([self.task])
+        if not (self.task.cancelled() and self.left):
+            self.task.result()
+        return Answer(
+            self.status,
+            self.headers,
+            b"".join(self.pieces),
+            tuple(self.pieces),
+            denial_response=self.call.websocket and self.rich,
+            raised=self.raised,
+        )
 
     async def receive(self) -> dict[str, Any]:
         await asyncio.sleep(0)
         message = next(self._incoming, None)
+        if message is not None and message["type"] == "websocket.receive":
+            await self._accepted.wait()
         if message is None or message["type"].endswith(".disconnect"):
             await self._answered.wait()
         return message or {"type": "http.disconnect"}
@@ -104,7 +132,8 @@ class _AsgiExchange:
     async def send(self, message: dict[str, Any]) -> None:
         await asyncio.sleep(0)
         if self.left:
-            raise OSError("the client has left")
+            self.status = self.status or message.get("status", 403)
+            await self._say_that_the_client_left()
         kind = message["type"]
         if kind.endswith("response.start"):
             self.status = message["status"]
@@ -118,24 +147,40 @@ class _AsgiExchange:
                 self._answered.set()
         elif kind == "websocket.accept":
             self.status = 101
+            self._accepted.set()
         elif kind == "websocket.send":
             self._take((message.get("text") or "").encode() + b"\n")
         elif kind == "websocket.close":
             self.status = self.status or 403
             self._answered.set()
+        elif not kind.startswith(("http.", "websocket.")):
+            self._take(json.dumps(message).encode() + b"\n")
+
+    async def _say_that_the_client_left(self) -> None:
+        if not self.rich and self.task.cancel():
+            await asyncio.sleep(0)
+        raise OSError("the client has left")
 
     def _take(self, piece: bytes) -> None:
         if piece:
             self.pieces.append(piece)
+        if self.call.websocket and len(self.pieces) == _MESSAGES:
+            self._answered.set()
         if self.call.leave_after is not None and len(self.pieces) >= self.call.leave_after:
             self.left = True
             self._answered.set()
 
     def _messages(self) -> Iterator[dict[str, Any]]:
+        if self.scope["type"] == "lifespan":
+            yield {"type": "lifespan.startup"}
+            yield {"type": "lifespan.shutdown"}
+            return
         if self.call.websocket:
-            self._answered.set()
             yield {"type": "websocket.connect"}
-            yield {"type": "websocket.receive", "text": "again"}
+            if self.left:
+                self._answered.set()
+            else:
+                yield {"type": "websocket.receive", "text": "again"}
             yield {"type": "websocket.disconnect", "code": 1000}
             return
         body = self.call.body
@@ -165,7 +210,8 @@ def _scope(call: Call, target: bytes, rich: bool) -> dict[str, Any]:
         scope["extensions"] = {"websocket.http.response": {}} if rich else {}
     else:
         scope["method"] = call.method
-    return scope
+        scope["extensions"] = {"http.response.early_hint": {}} if rich else {}
+    return {**scope, **dict(call.scope)}
 
 
 def _lines(call: Call) -> HeaderLines:
@@ -187,17 +233,22 @@ def _joined(
     return list(joined.items())
 
 
+def _told(error: Exception) -> str:
+    """The error in a line, as the last of a traceback has it."""
+    return f"{type(error).__name__}: {error}"
+
+
 def _wsgi_case(column: Column, case: Case, key: str, rich: bool) -> str | None:
-    app = column.app(case.options)
+    build = partial(column.app, case.options)
     for number, step in enumerate(case.steps, 1):
-        answer = _wsgi_exchange(app, step.call, addressed(step.call, column, key))
+        answer = _wsgi_exchange(build, step.call, addressed(step.call, column, key))
         _expect_no_hold()
         if wrong := step.check(answer):
             return f"step {number}: {wrong}"
     return None
 
 
-def _wsgi_exchange(app: Any, call: Call, target: bytes) -> Answer:
+def _wsgi_exchange(build: Callable[[], Any], call: Call, target: bytes) -> Answer:
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
@@ -205,8 +256,9 @@ def _wsgi_exchange(app: Any, call: Call, target: bytes) -> Answer:
         return lambda data: None
 
     pieces: list[bytes] = []
+    raised = ""
     try:
-        body = app(_environ(call, target), start_response)
+        body = build()(_environ(call, target), start_response)
         _expect_no_hold()
         with _closed_elsewhere(body) if call.leave_after else closing(_Closable(body)):
             for piece in _from_two_threads(iter(body)):
@@ -217,12 +269,14 @@ def _wsgi_exchange(app: Any, call: Call, target: bytes) -> Answer:
                     break
     except Leak:
         raise
-    except Exception:
+    except Exception as error:
         # What a server does with an app that raises: 500, unless a response is on its way.
         if not pieces:
             started[:] = [("500 Internal Server Error", [])]
-    status, headers = started[0]
-    return Answer(int(status[:3]), tuple(headers), b"".join(pieces), tuple(pieces))
+        raised = _told(error)
+    status, lines = started[0]
+    headers = tuple((name, value.strip(" \t")) for name, value in lines)  # as it is read again
+    return Answer(int(status[:3]), headers, b"".join(pieces), tuple(pieces), raised=raised)
 
 
 class _Closable:

@@ -14,7 +14,7 @@ from . import inprocess, sockets
 from .column import Column
 from .model import Case
 from .serving import shipped
-from .sockets import KINDS, Kind, Verdict, serving_columns
+from .sockets import KINDS, Kind, Verdict, cells, serving_columns
 
 IN_PROCESS = "in process"
 
@@ -55,12 +55,9 @@ def run_in_process(columns: Iterable[Column]) -> Iterator[Result]:
 def run_on(server: Server, columns: Iterable[Column]) -> Iterator[Result]:
     """Run every case of these columns over a socket to that server."""
     with serving_columns(server) as running:
-        for column in columns:
-            if column.interface == server.interface:
-                for case in column.cases():
-                    yield Result(
-                        server.name, column, case, sockets.run(running, server, column, case)
-                    )
+        for column, case in cells(server, columns):
+            verdict = sockets.run(running, server, column, case)
+            yield Result(server.name, column, case, verdict)
 
 
 def all_columns() -> list[Column]:

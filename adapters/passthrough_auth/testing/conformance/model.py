@@ -3,11 +3,18 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 Feature = Literal[
-    "allow-preflight", "async", "async-stream", "background", "sync-stream", "websocket"
+    "allow-preflight",
+    "async",
+    "async-stream",
+    "background",
+    "raw-asgi",
+    "sync-stream",
+    "websocket",
 ]
+Interface = Literal["asgi", "wsgi"]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 
 
@@ -22,16 +29,25 @@ class Call:
     websocket: bool = False
     leave_after: int | None = None
     """Go away after so many chunks of the response, without reading the rest."""
+    scope: tuple[tuple[str, Any], ...] = ()
+    """What stands otherwise in the ASGI scope, where only a server, and no client, can say it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response, as it was received. Of a WebSocket, `chunks` are the messages."""
+    """One response, as it was received. Of a WebSocket, `chunks` are the messages.
+
+    Of a scope that is neither HTTP nor WebSocket, they are what the app sent, as lines of JSON.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
     chunks: tuple[bytes, ...] = ()
+    denial_response: bool = False
+    """Whether the server offered the app to refuse this WebSocket with a response."""
+    raised: str | None = None
+    """What the app raised to its server, "" if nothing; None if a socket was between."""
 
     def values(self, name: str) -> list[str]:
         """Every value of that header."""
@@ -69,6 +85,13 @@ class Case:
     """Whether the target still means the same behind a prefix."""
     pipelined: bool = False
     """Over a socket, all requests are sent before the first answer is read."""
+    interface: Interface | None = None
+    """Only for columns of this interface."""
+
+    @property
+    def in_process_only(self) -> bool:
+        """Whether it says something that only a server can say."""
+        return any(step.call.scope for step in self.steps)
 
     def __str__(self) -> str:
         return self.name
@@ -130,6 +153,63 @@ def chunks(at_least: int, **expected: object) -> Check:
     return check
 
 
+def json_lines(*expected: Mapping[str, object]) -> Check:
+    """The body consists of so many lines of JSON, each with these values."""
+
+    def check(answer: Answer) -> str | None:
+        found = [_parsed(line) for line in b"".join(answer.chunks).splitlines() if line]
+        if len(found) == len(expected) and all(map(_holds, found, expected)):
+            return None
+        return f"the lines are {found}, not {list(expected)}; status {answer.status}"
+
+    return check
+
+
+def no_body() -> Check:
+    """The answer is a head alone."""
+    return lambda answer: f"there is a body: {answer.body[:200]!r}" if answer.body else None
+
+
+def raises(error: type[Exception], *words: str) -> Check:
+    """The app fails with that error, whose text holds these words; clients see a 500 at most."""
+
+    def check(answer: Answer) -> str | None:
+        if answer.status not in (0, 500):
+            return f"answered with {answer.status}: {answer.body[:200]!r}"
+        if answer.raised is None:
+            return None
+        wanted = (f"{error.__name__}: ", *words)
+        missing = [each for each in wanted if each not in answer.raised]
+        return f"raised {answer.raised!r}, without {missing}" if missing else None
+
+    return check
+
+
+def logged_once(*words: str) -> Check:
+    """The log has texts with all of these words, and has each of them once."""
+
+    def check(answer: Answer) -> str | None:
+        log = cast("dict[str, int]", (_parsed(answer.body) or {}).get("log", {}))
+        found = {text: times for text, times in log.items() if all(map(text.__contains__, words))}
+        return None if set(found.values()) == {1} else f"logged were {found}, of {list(log)}"
+
+    return check
+
+
+def shows(text: str) -> Check:
+    """That text stands in the body."""
+    return lambda answer: (
+        None if text in answer.body.decode("latin-1") else f"the body doesn't show {text!r}"
+    )
+
+
+def hides(text: str) -> Check:
+    """That text doesn't stand in the body, whatever the app's middleware says in headers."""
+    return lambda answer: (
+        f"the body shows {text!r}" if text in answer.body.decode("latin-1") else None
+    )
+
+
 def without(*secrets: str) -> Check:
     """None of these stands anywhere in the answer."""
 
@@ -174,18 +254,13 @@ def cross_site() -> Check:
     )
 
 
-def closed_or_refused(expected: int) -> Check:
+def closed_or_refused(expected: Check) -> Check:
     """A WebSocket handshake that was not accepted.
 
-    With that status, or a plain 403 where the server has no way to send it.
+    With that answer, or closed, which is a plain 403, where the server has no way to send it.
     """
-
-    def check(answer: Answer) -> str | None:
-        if answer.status in (expected, 403):
-            return None
-        return f"the handshake was answered with {answer.status}: {answer.chunks!r}"
-
-    return check
+    closed = status(403)
+    return lambda answer: expected(answer) if answer.denial_response else closed(answer)
 
 
 def _parsed(text: bytes) -> dict[str, object] | None:

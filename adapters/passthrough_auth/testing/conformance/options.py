@@ -1,10 +1,13 @@
 """The gate options that cases are run with, by name."""
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from passthrough_auth.core import (
     GateOptions,
+    HeaderExtractor,
     Refusal,
     Request,
     extract_authorization_header,
@@ -16,7 +19,45 @@ from passthrough_auth.core import (
 
 from .handlers import Recording
 
-PUBLIC = ("/health", "/public/*", re.compile(r"/api/v[0-9]+/status"))
+PUBLIC = ("/health", "/public/*", re.compile(r"/api/v[0-9]+/status"), re.compile(r".*\.css"))
+
+# Hop-by-hop (RFC 9110 section 7.6.1), and what frames or routes a message.
+NEVER_FORWARDED = (
+    "Host",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "forwarded",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "Transfer-Encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+)
+
+# What proxies hand on a client's certificate by (RFC 9440; Envoy, nginx, AWS, Azure, Cloudflare).
+CERTIFICATES = (
+    "client-cert",
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
+    "ssl-client-cert",
+    "x-ssl-client-cert",
+    "x-client-cert",
+    "x-amzn-mtls-clientcert",
+    "x-arr-clientcert",
+    "cf-client-cert-sha256",
+)
+
+FORGET = ("session=; Max-Age=0; Path=/", "session=; Max-Age=0; Path=/app", "seen=1; Unheard-Of=1")
 
 
 def written_for_flyte(request: Request) -> tuple[str, str] | None:
@@ -32,19 +73,36 @@ def from_cookie_mapping(request: Request) -> tuple[str, str] | None:
     return ("x-session", session) if session else None
 
 
-def raising(request: Request) -> tuple[str, str] | None:
-    """An extractor with a fault, whose exception holds the secret."""
-    raise ValueError(request.headers.get("authorization"))
+class Faulty:
+    """Extractors with a fault each, made anew for each app, so that its warnings are its own."""
+
+    apps = itertools.count()
+
+    def __iter__(self) -> Iterator[HeaderExtractor]:
+        yield raising(f"raising_{next(self.apps)}")
+        yield from map(yielding, NEVER_FORWARDED)
+        yield extract_cookie_header
 
 
-def yielding_host(request: Request) -> tuple[str, str] | None:
+def raising(name: str) -> HeaderExtractor:
+    """An extractor of that name, which raises with the secret as its text."""
+
+    def extractor(request: Request) -> tuple[str, str] | None:
+        raise ValueError(request.headers.get("authorization"))
+
+    extractor.__qualname__ = name
+    return extractor
+
+
+def yielding(name: str) -> HeaderExtractor:
     """An extractor that yields a name which steers the connection instead of naming a caller."""
-    return ("Host", "evil.example")
+    return lambda request: (name, "1")
 
 
 def redirecting(request: Request, refusal: Refusal) -> Refusal:
-    """A refusal of an app's own: to the login page."""
-    return Refusal(303, (("location", "/login"), ("content-length", "0")), b"")
+    """A refusal of an app's own: to the login page, without the cookies of an old session."""
+    cookies = (("set-cookie", line) for line in FORGET)
+    return Refusal(303, (("location", "/login"), ("content-length", "0"), *cookies), b"")
 
 
 def letting_pass(request: Request, refusal: Refusal) -> Refusal:
@@ -65,8 +123,9 @@ OPTIONS: Mapping[str, GateOptions] = {
     },
     "flyte-extractor": {"header_extractors": [written_for_flyte, extract_authorization_header]},
     "cookie-mapping": {"header_extractors": [from_cookie_mapping]},
-    "faulty": {"header_extractors": [raising, yielding_host, extract_cookie_header]},
+    "faulty": {"header_extractors": Faulty()},
     "behind-proxy": {"header_extractors": [extract_custom_header("x-forwarded-access-token")]},
+    "certificate": {"header_extractors": list(map(extract_custom_header, CERTIFICATES))},
     "trusting": {"trusted_origins": ["https://admin.example.com"]},
     "preflight": {"allow_preflight": True},
     "digest": {"comma_schemes": ["Digest"]},
@@ -80,6 +139,25 @@ OPTIONS: Mapping[str, GateOptions] = {
 }
 
 
+async def asynchronous(request: Request) -> tuple[str, str] | None:
+    """An extractor that could do I/O, and must not be one."""
+    return None
+
+
+# What can't be right, each with a part of what is said to write instead.
+WRONG: Mapping[str, tuple[GateOptions, str]] = {
+    "a bare string": ({"excluded_paths": "/health"}, "write {'/health'}"),
+    "no slash in front": ({"excluded_paths": ["health"]}, "needs a leading slash: '/health'"),
+    "a dot segment": ({"excluded_paths": ["/public/../x"]}, "as your router sees it"),
+    "two slashes": ({"excluded_paths": ["/public//x"]}, "as your router sees it"),
+    "a query": ({"excluded_paths": ["/health?x"]}, "without query string"),
+    "a control character": ({"excluded_paths": ["/heal\nth"]}, "as your router sees it"),
+    "a star within": ({"excluded_paths": ["/*/x"]}, "give a compiled pattern"),
+    "an async extractor": ({"header_extractors": [cast("Any", asynchronous)]}, "a plain `def`"),
+}
+
+
 def options(name: str) -> GateOptions:
     """The options of that name, with the public paths of the conformance app."""
-    return {"excluded_paths": PUBLIC, **OPTIONS[name]}
+    chosen = WRONG[name][0] if name in WRONG else OPTIONS[name]
+    return {"excluded_paths": PUBLIC, **chosen}

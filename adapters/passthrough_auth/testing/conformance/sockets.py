@@ -1,9 +1,9 @@
 """Running cases over a real socket, with exactly the bytes of the case."""
 
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from passthrough_auth.testing.servers import Running, Server, serving
@@ -24,6 +24,7 @@ from .serving import HEADER
 
 _HOST = b"app.example.com"
 _OWN_REFUSALS = frozenset({400, 414, 431})
+_NOTHING = Answer(0, (), b"")
 _keys = itertools.count()
 
 Kind = Literal["passed", "server", "documented", "failed"]
@@ -85,6 +86,12 @@ DOCUMENTED: tuple[KnownException, ...] = (
     ),
     KnownException(
         "hypercorn-wsgi",
+        "cross-site: HEAD is safe",
+        "the server (0.18) answers 500 to any app whose answer to HEAD has no body",
+        columns="Flask",
+    ),
+    KnownException(
+        "hypercorn-wsgi",
         "preflight: let through when allowed",
         "the server (0.18) answers 500 to any app whose answer has no body",
         columns="Flask",
@@ -98,6 +105,15 @@ def serving_columns(server: Server, **env: str) -> Generator[Running]:
     app = f"{__package__}.serving:{server.interface}"
     with serving(server, app, env=env) as running:
         yield running
+
+
+def cells(server: Server, columns: Iterable[Column]) -> Iterator[tuple[Column, Case]]:
+    """The columns and cases that are run on a server."""
+    for column in columns:
+        if column.interface == server.interface:
+            for case in column.cases():
+                if not case.in_process_only:
+                    yield column, case
 
 
 def run(running: Running, server: Server, column: Column, case: Case) -> Verdict:
@@ -170,7 +186,7 @@ class _Client:
             return _or_raise(step, error)
         if not self._server.keep_alive or answer.values("connection") == ["close"]:
             self.hang_up()
-        if self._case.server_may_refuse and answer.status in _OWN_REFUSALS:
+        if self._case.server_may_refuse and _is_server_s_own(answer):
             raise _OwnRefusal(f"answered {answer.status}")
         return answer
 
@@ -179,7 +195,7 @@ class _Client:
         if call.websocket:
             answer = self._converse(wire, call)
             self.hang_up()
-            return answer
+            return replace(answer, denial_response=self._server.denial_response)
         with suppress(ConnectionEnded):
             # A server may refuse and close before it has taken a whole body; it has answered.
             wire.send(self._bytes(call))
@@ -214,8 +230,12 @@ class _Client:
         headers = [pair for pair in self._headers(call) if pair[0].lower() != b"host"]
         host = next((value for name, value in call.headers if name.lower() == b"host"), _HOST)
         target = addressed(call, self._column, self._key)
+        handshake = handshake_bytes(target, headers, host=host)
+        if call.leave_after == 0:
+            wire.send(handshake)
+            return _NOTHING
         try:
-            socket = wire.upgrade(handshake_bytes(target, headers, host=host))
+            socket = wire.upgrade(handshake)
         except WebSocketRefused as refused:
             response = refused.response
             return Answer(response.status, tuple(response.headers), response.body)
@@ -234,7 +254,11 @@ def _some(incoming: Incoming, number: int) -> Generator[bytes]:
 
 def _or_raise(step: Step, error: WireError) -> Answer:
     """No answer at all, where the step is content with that."""
-    nothing = Answer(0, (), b"")
-    if step.check(nothing) is not None:
+    if step.check(_NOTHING) is not None:
         raise error
-    return nothing
+    return _NOTHING
+
+
+def _is_server_s_own(answer: Answer) -> bool:
+    """Whether the server gave this answer itself: every app's has a header from its outer layer."""
+    return answer.status in _OWN_REFUSALS and not answer.values("x-outside")

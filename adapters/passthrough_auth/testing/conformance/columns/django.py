@@ -120,6 +120,20 @@ async def _aoutlive_stream(request: HttpRequest, key: str) -> StreamingHttpRespo
     return StreamingHttpResponse(handlers.astream())
 
 
+def _outlive_endless(request: HttpRequest, key: str) -> StreamingHttpResponse:
+    handlers.outlive(key)
+    return StreamingHttpResponse(handlers.endless(handlers.LONG))
+
+
+async def _aoutlive_endless(request: HttpRequest, key: str) -> StreamingHttpResponse:
+    await handlers.aoutlive(key)
+    return StreamingHttpResponse(handlers.aendless(handlers.LONG))
+
+
+def _closing(request: HttpRequest, key: str) -> StreamingHttpResponse:
+    return StreamingHttpResponse(handlers.closing(key))
+
+
 def _abort_401(request: HttpRequest) -> HttpResponse:
     # Django has no handler for 401; what an app makes of its own one is a response.
     return JsonResponse({"handled": 401})
@@ -131,8 +145,12 @@ _BOTH = [
     re_path(r"^crash\Z", _sync(handlers.crash)),
     re_path(r"^upstream-refuses\Z", _sync(handlers.upstream_refuses)),
     re_path(r"^upstream-denies\Z", _sync(handlers.upstream_denies)),
+    re_path(r"^upstream-denies-and-more\Z", _sync(handlers.upstream_denies_and_more)),
     re_path(r"^abort-401\Z", _abort_401),
     re_path(r"^threads\Z", _sync(handlers.threads)),
+    re_path(r"^forked\Z", _sync(handlers.forked)),
+    re_path(r"^texts\Z", _sync(handlers.texts)),
+    re_path(r"^logged\Z", _sync(handlers.logged)),
     re_path(r"^slow\Z", _sync(handlers.slow)),
     re_path(r"^abandoned/(?P<key>.+)\Z", _sync(handlers.abandoned)),
 ]
@@ -142,9 +160,12 @@ _SYNC = [
     re_path(r"^large\Z", _streaming(handlers.large)),
     re_path(r"^endless\Z", _streaming(handlers.endless)),
     re_path(r"^stream-crash\Z", _streaming(handlers.stream_crash)),
+    re_path(r"^acting\Z", _streaming(handlers.acting)),
+    re_path(r"^closing/(?P<key>.+)\Z", _closing),
     re_path(r"^outlive/(?P<key>.+)\Z", _sync(handlers.outlive)),
     re_path(r"^take-along/(?P<key>.+)\Z", _sync(handlers.take_along)),
     re_path(r"^outlive-stream/(?P<key>.+)\Z", _outlive_stream),
+    re_path(r"^outlive-endless/(?P<key>.+)\Z", _outlive_endless),
     re_path(r"^recorded/(?P<key>.+)\Z", _sync(handlers.recorded)),
     re_path(r"", _sync(handlers.whoami)),
 ]
@@ -154,6 +175,7 @@ _ASYNC = [
     # Django reads a sync body to its end before it sends any of it under ASGI.
     re_path(r"^stream\Z", _streaming(handlers.stream)),
     re_path(r"^stream-crash\Z", _astreaming(handlers.astream_crash)),
+    re_path(r"^acting\Z", _astreaming(handlers.aacting)),
     re_path(r"^a?endless\Z", _astreaming(handlers.aendless)),
     re_path(r"^a?large\Z", _astreaming(handlers.alarge)),
     re_path(r"^aslow\Z", _async(handlers.aslow)),
@@ -162,6 +184,7 @@ _ASYNC = [
     re_path(r"^outlive/(?P<key>.+)\Z", _async(handlers.aoutlive)),
     re_path(r"^take-along/(?P<key>.+)\Z", _async(handlers.atake_along)),
     re_path(r"^outlive-stream/(?P<key>.+)\Z", _aoutlive_stream),
+    re_path(r"^outlive-endless/(?P<key>.+)\Z", _aoutlive_endless),
     re_path(r"^recorded/(?P<key>.+)\Z", _async(handlers.arecorded)),
     re_path(r"", _sync(handlers.whoami)),
 ]

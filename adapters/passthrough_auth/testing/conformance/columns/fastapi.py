@@ -18,6 +18,8 @@ from .starlette import (
     handled,
     handled_401,
     websocket,
+    websocket_left,
+    websocket_refused,
 )
 
 
@@ -29,7 +31,7 @@ def caller() -> handlers.Answer:
 Caller = Annotated[handlers.Answer, Depends(caller)]
 
 
-def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing the app does
+def build(options: GateOptions) -> Any:  # noqa: C901, PLR0915 - a route for each thing the app does
     """The conformance app on FastAPI."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Inside)
@@ -39,6 +41,8 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     app.add_exception_handler(401, handled_401)
     app.add_api_websocket_route("/ws", websocket)
     app.add_api_websocket_route("/public/ws", websocket)
+    app.add_api_websocket_route("/ws-refused", websocket_refused)
+    app.add_api_websocket_route("/ws-left", websocket_left)
 
     @app.post("/public/upload")
     @app.post("/upload")
@@ -90,6 +94,10 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     def stream_crash() -> StreamingResponse:
         return StreamingResponse(handlers.stream_crash())
 
+    @app.get("/acting")
+    async def acting() -> StreamingResponse:
+        return StreamingResponse(handlers.aacting())
+
     @app.api_route("/background/{key}", methods=["GET", "POST"])
     async def background(key: str, tasks: BackgroundTasks, request: Request) -> handlers.Answer:
         await request.body()
@@ -113,6 +121,11 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
         await handlers.aoutlive(key)
         return StreamingResponse(handlers.astream())
 
+    @app.get("/outlive-endless/{key}")
+    async def outlive_endless(key: str) -> StreamingResponse:
+        await handlers.aoutlive(key)
+        return StreamingResponse(handlers.aendless(handlers.LONG))
+
     @app.get("/threads")
     def threads() -> handlers.Answer:
         return handlers.threads()
@@ -120,6 +133,18 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     @app.get("/athreads")
     async def athreads() -> handlers.Answer:
         return await handlers.athreads()
+
+    @app.get("/forked")
+    def forked() -> handlers.Answer:
+        return handlers.forked()
+
+    @app.get("/texts")
+    def texts() -> handlers.Answer:
+        return handlers.texts()
+
+    @app.get("/logged")
+    def logged() -> handlers.Answer:
+        return handlers.logged()
 
     @app.get("/raise")
     def fail() -> None:
@@ -129,6 +154,7 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     def crash() -> None:
         handlers.crash()
 
+    @app.get("/early-hints")
     @app.get("/upstream-refuses")
     def upstream_refuses() -> None:
         handlers.upstream_refuses()
@@ -136,6 +162,10 @@ def build(options: GateOptions) -> Any:  # noqa: C901 - a route for each thing t
     @app.get("/upstream-denies")
     async def upstream_denies() -> None:
         handlers.upstream_denies()
+
+    @app.get("/upstream-denies-and-more")
+    def upstream_denies_and_more() -> None:
+        handlers.upstream_denies_and_more()
 
     @app.get("/abort-401")
     def abort_401() -> None:

@@ -53,7 +53,11 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
         "/crash": handlers.crash,
         "/upstream-refuses": handlers.upstream_refuses,
         "/upstream-denies": handlers.upstream_denies,
+        "/upstream-denies-and-more": handlers.upstream_denies_and_more,
         "/threads": handlers.threads,
+        "/forked": handlers.forked,
+        "/texts": handlers.texts,
+        "/logged": handlers.logged,
         "/slow": handlers.slow,
         "/abandoned/<key>": handlers.abandoned,
         "/recorded/<key>": handlers.recorded,
@@ -69,6 +73,7 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
         "/large": handlers.large,
         "/endless": handlers.endless,
         "/stream-crash": handlers.stream_crash,
+        "/acting": handlers.acting,
     }.items():
         # Flask before 3.1.2 can't keep its own context for a body that an async view makes.
         kept = stream_with_context if view is _sync else iter
@@ -76,6 +81,12 @@ def _build(options: GateOptions, view: Callable[..., Any]) -> Any:
     app.add_url_rule("/abort-401", "abort", view(lambda: abort(401)))
     app.add_url_rule("/background/<key>", "background", view(_background), methods=["GET", "POST"])
     app.add_url_rule("/outlive-stream/<key>", "outlive_stream", view(_outlive_stream))
+    app.add_url_rule("/outlive-endless/<key>", "outlive_endless", view(_outlive_endless))
+    app.add_url_rule("/closing/<key>", "closing", view(_closing))
+    # Flask knows by itself what is async; where no view is, these are asked for by nobody.
+    app.add_url_rule("/athreads", "athreads", handlers.athreads)
+    app.add_url_rule("/aslow", "aslow", handlers.aslow)
+    app.add_url_rule("/aabandoned/<key>", "aabandoned", handlers.aabandoned)
     for rule in ("/upload", "/public/upload"):
         app.add_url_rule(rule, rule, view(_upload), methods=["POST"])
     for rule in ("/", "/<path:rest>"):
@@ -121,6 +132,15 @@ def _outlive_stream(key: str) -> Response:
     return Response(handlers.stream())
 
 
+def _outlive_endless(key: str) -> Response:
+    handlers.outlive(key)
+    return Response(handlers.endless(handlers.LONG))
+
+
+def _closing(key: str) -> Response:
+    return Response(handlers.closing(key))
+
+
 def _background(key: str) -> Response:
     request.get_data()
     response = Response(json.dumps(handlers.whoami()))
@@ -129,8 +149,9 @@ def _background(key: str) -> Response:
 
 
 _FEATURES: frozenset[Feature] = frozenset({"allow-preflight", "background", "sync-stream"})
+_ASYNC_FEATURES: frozenset[Feature] = frozenset({*_FEATURES, "async"})
 
 COLUMNS = (
     Column("Flask, sync views", "wsgi", lambda options: _build(options, _sync), _FEATURES),
-    Column("Flask, async views", "wsgi", lambda options: _build(options, _async), _FEATURES),
+    Column("Flask, async views", "wsgi", lambda options: _build(options, _async), _ASYNC_FEATURES),
 )

@@ -20,7 +20,14 @@ from passthrough_auth.testing.conformance.column import Column
 from passthrough_auth.testing.conformance.model import Feature
 
 ASGI_FEATURES: frozenset[Feature] = frozenset(
-    {"websocket", "async", "sync-stream", "async-stream", "background"}
+    {
+        "async",
+        "async-stream",
+        "background",
+        "raw-asgi",
+        "sync-stream",
+        "websocket",
+    }
 )
 
 
@@ -42,13 +49,22 @@ class Outside:
 
 
 class Inside:
-    """A layer inside ours: it notes on each answer who the caller is after the handler."""
+    """A layer inside ours: it notes on each answer who the caller is after the handler.
+
+    It answers for the scope that no framework knows, and sends early hints for one path.
+    """
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "conformance":
+            await send({"type": "conformance.seen", **handlers.whoami()})
+            return
         before = handlers.saw()
+        hints = "http.response.early_hint"
+        if hints in scope.get("extensions", {}) and scope["path"].endswith("/early-hints"):
+            await send({"type": hints, "links": [b"</style.css>; rel=preload"]})
 
         async def noting(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -76,6 +92,19 @@ async def websocket(websocket: WebSocket) -> None:
     await websocket.send_text(json.dumps(handlers.whoami()))
     async for _ in websocket.iter_text():
         await websocket.send_text(json.dumps(handlers.whoami()))
+
+
+async def websocket_refused(websocket: WebSocket) -> None:
+    """Fail before the handshake is answered, as upstream does not accept the caller."""
+    await websocket.receive()  # the handshake, which comes once
+    handlers.upstream_refuses()
+
+
+async def websocket_left(websocket: WebSocket) -> None:
+    """The same once the client has gone."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+    handlers.upstream_refuses()
 
 
 def sync(answer: Callable[..., Any]) -> Callable[[Request], Response]:
@@ -128,6 +157,12 @@ async def outlive_stream(request: Request) -> Response:
     return StreamingResponse(handlers.astream())
 
 
+async def outlive_endless(request: Request) -> Response:
+    """An endless body, and a task that outlives it."""
+    await handlers.aoutlive(request.path_params["key"])
+    return StreamingResponse(handlers.aendless(handlers.LONG))
+
+
 async def abort_401(request: Request) -> Response:
     """Raise a 401, for the app's own handler."""
     raise HTTPException(401)
@@ -138,6 +173,8 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 ROUTES = [
     WebSocketRoute("/ws", websocket),
     WebSocketRoute("/public/ws", websocket),
+    WebSocketRoute("/ws-refused", websocket_refused),
+    WebSocketRoute("/ws-left", websocket_left),
     Route("/public/upload", upload, methods=["POST"]),
     Route("/public/stream", streaming(handlers.astream)),
     Route("/upload", upload, methods=["POST"]),
@@ -147,6 +184,8 @@ ROUTES = [
     Route("/crash", sync(handlers.crash)),
     Route("/upstream-refuses", sync(handlers.upstream_refuses)),
     Route("/upstream-denies", sync(handlers.upstream_denies)),
+    Route("/upstream-denies-and-more", sync(handlers.upstream_denies_and_more)),
+    Route("/early-hints", sync(handlers.upstream_refuses)),
     Route("/teardown-crash", whoami),
     Route("/stream", streaming(handlers.stream)),
     Route("/astream", streaming(handlers.astream)),
@@ -159,13 +198,18 @@ ROUTES = [
     Route("/endless", streaming(handlers.endless)),
     Route("/aendless", streaming(handlers.aendless)),
     Route("/stream-crash", streaming(handlers.stream_crash)),
+    Route("/acting", streaming(handlers.aacting)),
     Route("/background/{key}", background, methods=["GET", "POST"]),
     Route("/recorded/{key}", asynchronous(handlers.arecorded)),
     Route("/threads", sync(handlers.threads)),
     Route("/athreads", asynchronous(handlers.athreads)),
+    Route("/forked", sync(handlers.forked)),
+    Route("/texts", sync(handlers.texts)),
+    Route("/logged", sync(handlers.logged)),
     Route("/outlive/{key}", asynchronous(handlers.aoutlive)),
     Route("/take-along/{key}", asynchronous(handlers.atake_along)),
     Route("/outlive-stream/{key}", outlive_stream),
+    Route("/outlive-endless/{key}", outlive_endless),
     Route("/{rest:path}", whoami, methods=METHODS),
 ]
 
