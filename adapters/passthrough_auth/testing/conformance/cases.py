@@ -12,8 +12,8 @@ from .model import (
     HeaderLines,
     Interface,
     Step,
+    all_of,
     body,
-    both,
     chunks,
     closed_or_refused,
     cross_site,
@@ -427,8 +427,8 @@ def _credential_cases() -> Iterable[Case]:
         _case(
             "a faulty extractor",
             "One that raises, or yields a framing name, found nothing; the others still count.",
-            (Call(headers=SESSION + ALICE), both(sees(cookie="session=alice"))),
-            (Call(headers=ALICE), both(refused(), without("alice"))),
+            (Call(headers=SESSION + ALICE), sees(cookie="session=alice")),
+            (Call(headers=ALICE), all_of(refused(), without("alice"))),
             options="faulty",
         ),
         _case(
@@ -441,7 +441,7 @@ def _credential_cases() -> Iterable[Case]:
             ),
             (
                 Call(b"/logged", SESSION),
-                both(status(200), logged_once("raising_", "ValueError"), without("s3cret")),
+                all_of(status(200), logged_once("raising_", "ValueError"), without("s3cret")),
             ),
             options="faulty",
         ),
@@ -474,7 +474,7 @@ def _answer_cases() -> Iterable[Case]:
             "The answer to HEAD has the headers of the refusal and no body.",
             (
                 Call(method="HEAD"),
-                both(
+                all_of(
                     status(401),
                     header("www-authenticate", "Bearer"),
                     header("content-length", "49"),
@@ -500,14 +500,14 @@ def _answer_cases() -> Iterable[Case]:
             "The response never echoes a value.",
             (
                 Call(b"/whoami?q=s3cret", (*_authorization(b"s3cret"), (b"X-Any", b"s3cret"))),
-                both(refused("malformed"), without("s3cret")),
+                all_of(refused("malformed"), without("s3cret")),
             ),
         ),
         _case(
             "refused: the app's 401 handler turns 401 into 200",
             "A refusal is returned, not raised, so no error handler of the app's gets at it.",
             (Call(), refused()),
-            (Call(b"/abort-401", ALICE), both(status(200), body(handled=401))),
+            (Call(b"/abort-401", ALICE), all_of(status(200), body(handled=401))),
         ),
         _case(
             "refused: by upstream",
@@ -528,7 +528,7 @@ def _answer_cases() -> Iterable[Case]:
             "failed with says so: a 403 with no challenge.",
             (
                 Call(b"/upstream-denies", ALICE),
-                both(
+                all_of(
                     status(403),
                     body(detail="Permission denied"),
                     header("www-authenticate"),
@@ -546,7 +546,7 @@ def _answer_cases() -> Iterable[Case]:
         _case(
             "refused: the layer outside decorates it",
             "Middleware outside, such as CORS, must still see and decorate the answer.",
-            (Call(), both(refused(), header("x-outside", "yes"))),
+            (Call(), all_of(refused(), header("x-outside", "yes"))),
         ),
         _case(
             "challenge with parameters",
@@ -563,7 +563,7 @@ def _answer_cases() -> Iterable[Case]:
         _case(
             "refusal replaced by the app",
             "The body and headers can be replaced by the app.",
-            (Call(), both(status(303), header("location", "/login"))),
+            (Call(), all_of(status(303), header("location", "/login"))),
             (Call(headers=ALICE), SEES_ALICE),
             options="redirecting",
         ),
@@ -589,7 +589,7 @@ def _answer_cases() -> Iterable[Case]:
             "Where the CORS layer can't stand in front, this passes to it, and runs no handler.",
             (
                 Call(method="OPTIONS", headers=_PREFLIGHT),
-                both(status(200), without("caller")),
+                all_of(status(200), without("caller")),
             ),
             (Call(method="OPTIONS", headers=_PREFLIGHT[:1]), refused()),
             (Call(method="OPTIONS", headers=_PREFLIGHT[1:]), refused()),
@@ -601,7 +601,7 @@ def _answer_cases() -> Iterable[Case]:
     )
 
 
-_NOT_ACCEPTED = both(
+_NOT_ACCEPTED = all_of(
     status(401),
     body(detail="Authentication credentials not accepted"),
     header("www-authenticate", "Bearer"),
@@ -811,7 +811,7 @@ def _visibility_cases() -> Iterable[Case]:
             "Nested middleware sees the caller, before and after the handler.",
             (
                 Call(headers=ALICE),
-                both(
+                all_of(
                     SEES_ALICE,
                     header(
                         "x-middleware-saw",
@@ -823,20 +823,20 @@ def _visibility_cases() -> Iterable[Case]:
         _case(
             "visible in exception handlers",
             "The app's error handler sees the caller of the handler that failed.",
-            (Call(b"/raise", ALICE), both(status(418), body(caller=alice))),
+            (Call(b"/raise", ALICE), all_of(status(418), body(caller=alice))),
             (Call(b"/health"), sees_nobody()),
         ),
         _case(
             "visible in a sync streaming body",
             "Every chunk of a sync body is produced on behalf of the caller.",
-            (Call(b"/stream", ALICE), both(status(200), chunks(3, **seen))),
+            (Call(b"/stream", ALICE), all_of(status(200), chunks(3, **seen))),
             (Call(b"/health"), sees_nobody()),
             needs=["sync-stream"],
         ),
         _case(
             "visible in an async streaming body",
             "Every chunk of an async body is produced on behalf of the caller.",
-            (Call(b"/astream", ALICE), both(status(200), chunks(3, **seen))),
+            (Call(b"/astream", ALICE), all_of(status(200), chunks(3, **seen))),
             (Call(b"/health"), sees_nobody()),
             needs=["async-stream"],
         ),
@@ -844,7 +844,7 @@ def _visibility_cases() -> Iterable[Case]:
             "visible when a sync streaming body is closed",
             "What a body does when its client has left, it does on behalf of its caller.",
             (Call(b"/closing/%(key)s", ALICE, leave_after=2), status(200)),
-            (Call(b"/recorded/%(key)s", BOB), both(status(200), body(caller=alice))),
+            (Call(b"/recorded/%(key)s", BOB), all_of(status(200), body(caller=alice))),
             needs=["sync-stream"],
             interface="wsgi",
         ),
@@ -868,14 +868,14 @@ def _visibility_cases() -> Iterable[Case]:
             "On a public path a streamed body has no caller either.",
             (
                 Call(b"/public/stream", ALICE),
-                both(status(200), chunks(3, caller=None, absence="public")),
+                all_of(status(200), chunks(3, caller=None, absence="public")),
             ),
         ),
         _case(
             "visible in background work of the framework",
             "Work that the framework runs after the response still belongs to the request.",
             (Call(b"/background/%(key)s", ALICE), SEES_ALICE),
-            (Call(b"/recorded/%(key)s", BOB), both(status(200), body(caller=alice))),
+            (Call(b"/recorded/%(key)s", BOB), all_of(status(200), body(caller=alice))),
             needs=["background"],
         ),
         _case(
@@ -883,7 +883,7 @@ def _visibility_cases() -> Iterable[Case]:
             "Given the context or a snapshot, or by our pool, a thread has the caller.",
             (
                 Call(b"/threads", ALICE),
-                both(
+                all_of(
                     SEES_ALICE,
                     body(
                         with_context=seen,
@@ -899,7 +899,7 @@ def _visibility_cases() -> Iterable[Case]:
             "create_task and to_thread carry the caller by themselves; run_in_executor does not.",
             (
                 Call(b"/athreads", ALICE),
-                both(
+                all_of(
                     SEES_ALICE,
                     body(
                         to_thread=seen,
@@ -919,7 +919,7 @@ def _visibility_cases() -> Iterable[Case]:
             "A forked process has no caller: no request ends there. Nor are fingerprints the same.",
             (
                 Call(b"/forked", ALICE),
-                both(
+                all_of(
                     SEES_ALICE,
                     body(
                         alone={"caller": None, "absence": "outside"},
@@ -936,7 +936,7 @@ def _visibility_cases() -> Iterable[Case]:
             (Call(b"/outlive/%(key)s", ALICE), SEES_ALICE),
             (
                 Call(b"/recorded/%(key)s", BOB),
-                both(status(200), body(caller=None, absence="ended")),
+                all_of(status(200), body(caller=None, absence="ended")),
             ),
         ),
         _case(
@@ -946,7 +946,7 @@ def _visibility_cases() -> Iterable[Case]:
             (Call(b"/take-along/%(key)s", ALICE), SEES_ALICE),
             (
                 Call(b"/recorded/%(key)s", BOB),
-                both(
+                all_of(
                     status(200),
                     body(
                         snapshot=seen,
@@ -962,10 +962,10 @@ def _visibility_cases() -> Iterable[Case]:
         _case(
             "ended after a streaming body",
             "A streamed body keeps the caller until it is closed, and no longer.",
-            (Call(b"/outlive-stream/%(key)s", ALICE), both(status(200), chunks(3, **seen))),
+            (Call(b"/outlive-stream/%(key)s", ALICE), all_of(status(200), chunks(3, **seen))),
             (
                 Call(b"/recorded/%(key)s", BOB),
-                both(status(200), body(caller=None, absence="ended")),
+                all_of(status(200), body(caller=None, absence="ended")),
             ),
         ),
         _case(
@@ -974,7 +974,7 @@ def _visibility_cases() -> Iterable[Case]:
             (Call(b"/outlive-endless/%(key)s", ALICE, leave_after=2), status(200)),
             (
                 Call(b"/recorded/%(key)s", BOB),
-                both(status(200), body(caller=None, absence="ended")),
+                all_of(status(200), body(caller=None, absence="ended")),
             ),
         ),
     )
@@ -1063,7 +1063,7 @@ def _isolation_cases() -> Iterable[Case]:
             *then_others(
                 (
                     Call(b"/upload", ALICE, "POST", _LARGE),
-                    both(SEES_ALICE, body(length=len(_LARGE))),
+                    all_of(SEES_ALICE, body(length=len(_LARGE))),
                 )
             ),
         ),
@@ -1181,7 +1181,7 @@ def _websocket(
 
 
 def _greets(**caller: str) -> Check:
-    return both(status(101), chunks(2, caller=caller))
+    return all_of(status(101), chunks(2, caller=caller))
 
 
 def _websocket_cases() -> Iterable[Case]:
@@ -1203,7 +1203,7 @@ def _websocket_cases() -> Iterable[Case]:
             (_authorization(b"Bearer"), closed_or_refused(refused("malformed"))),
             (
                 _authorization(b"s3cret"),
-                both(closed_or_refused(refused("malformed")), without("s3cret")),
+                all_of(closed_or_refused(refused("malformed")), without("s3cret")),
             ),
         ),
         _websocket(
@@ -1255,7 +1255,7 @@ def _websocket_cases() -> Iterable[Case]:
         "A public WebSocket has no caller.",
         (
             Call(b"/public/ws", ALICE, websocket=True),
-            both(status(101), chunks(2, caller=None, absence="public")),
+            all_of(status(101), chunks(2, caller=None, absence="public")),
         ),
         needs=["websocket"],
     )
@@ -1271,7 +1271,7 @@ def _secret_cases() -> Iterable[Case]:
         "No value in repr, str, format or a pickle, nor in the text of an exception.",
         (
             Call(b"/texts", secret),
-            both(
+            all_of(
                 status(200),
                 shows("<Credentials authorization "),
                 hides("s3cret"),
@@ -1285,7 +1285,7 @@ def _secret_cases() -> Iterable[Case]:
         (Call(headers=secret), sees(authorization="Bearer s3cret")),
         (Call(b"/upstream-refuses", secret), status(401)),
         (Call(b"/crash", secret), status(500)),
-        (Call(b"/logged", ALICE), both(SEES_ALICE, without("s3cret"))),
+        (Call(b"/logged", ALICE), all_of(SEES_ALICE, without("s3cret"))),
     )
 
 

@@ -97,7 +97,7 @@ class Case:
         return self.name
 
 
-def both(*checks: Check) -> Check:
+def all_of(*checks: Check) -> Check:
     """All of these checks; the first complaint counts."""
 
     def check(answer: Answer) -> str | None:
@@ -223,17 +223,17 @@ def without(*secrets: str) -> Check:
 def sees(**caller: str) -> Check:
     """The handler ran, and saw exactly these credentials, dashes written as underscores."""
     expected = {name.replace("_", "-"): value for name, value in caller.items()}
-    return both(status(200), body(caller=expected, absence=None))
+    return all_of(status(200), body(caller=expected, absence=None))
 
 
 def sees_nobody(absence: str = "public") -> Check:
     """The handler ran, and was told why there is no caller."""
-    return both(status(200), body(caller=None, absence=absence))
+    return all_of(status(200), body(caller=None, absence=absence))
 
 
 def refused(detail: str = "required", challenge: str = "Bearer") -> Check:
     """The 401, complete."""
-    return both(
+    return all_of(
         status(401),
         body(detail=f"Authentication credentials {detail}"),
         header("www-authenticate", challenge),
@@ -245,7 +245,7 @@ def refused(detail: str = "required", challenge: str = "Bearer") -> Check:
 
 def cross_site() -> Check:
     """The 403 for a request that another site made a browser send."""
-    return both(
+    return all_of(
         status(403),
         body(detail="Cross-site request with ambient credentials refused"),
         header("www-authenticate"),
