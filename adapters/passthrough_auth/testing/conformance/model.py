@@ -1,9 +1,9 @@
 """The words that cases are written in. They know HTTP, and no framework."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 Feature = Literal[
     "allow-preflight",
@@ -58,35 +58,53 @@ Check = Callable[[Answer], str | None]
 """Says what is wrong with an answer; None if nothing is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A call, and what its answer has to be."""
 
     call: Call
     check: Check
 
 
-@dataclass(frozen=True, slots=True)
 class Case:
     """One sentence of the semantics, as requests and the answers they must get.
 
     The steps are made one after the other on one connection, in process in one context: whatever a
     step leaves behind is there for the next to find.
+
+    Attributes:
+        name: What it is called in tables and reports.
+        why: The sentence.
+        steps: The requests.
+        options: The name of the gate's options.
+        needs: What a column must offer.
+        server_may_refuse: A server may answer 400, 414 or 431 by itself, or hang up, before the app
+            sees anything.
+        mountable: Whether the target still means the same behind a prefix.
+        pipelined: Over a socket, all requests are sent before the first answer is read.
+        interface: Only for columns of this interface.
     """
 
-    name: str
-    why: str
-    steps: tuple[Step, ...]
-    options: str = "default"
-    needs: frozenset[Feature] = frozenset()
-    server_may_refuse: bool = False
-    """A server may answer 400, 414 or 431 by itself, or hang up, before the app sees anything."""
-    mountable: bool = True
-    """Whether the target still means the same behind a prefix."""
-    pipelined: bool = False
-    """Over a socket, all requests are sent before the first answer is read."""
-    interface: Interface | None = None
-    """Only for columns of this interface."""
+    def __init__(
+        self,
+        name: str,
+        why: str,
+        *steps: tuple[Call, Check],
+        options: str = "default",
+        needs: Iterable[Feature] = (),
+        server_may_refuse: bool = False,
+        mountable: bool = True,
+        pipelined: bool = False,
+        interface: Interface | None = None,
+    ) -> None:
+        self.name = name
+        self.why = why
+        self.steps = tuple(Step(*each) for each in steps)
+        self.options = options
+        self.needs = frozenset(needs)
+        self.server_may_refuse = server_may_refuse
+        self.mountable = mountable
+        self.pipelined = pipelined
+        self.interface = interface
 
     @property
     def in_process_only(self) -> bool:
