@@ -9,7 +9,8 @@ from typing import Any
 from passthrough_auth.core import GateOptions
 
 from . import handlers
-from .cases import CASES, NEIGHBOUR
+from .cases import CASES
+from .cases.common import NEIGHBOUR
 from .model import Case, Feature, Interface
 from .options import options
 

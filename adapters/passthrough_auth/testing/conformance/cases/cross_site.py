@@ -1,0 +1,189 @@
+"""Requests that another site made a browser send."""
+
+from collections.abc import Iterable
+
+from passthrough_auth.testing.conformance.model import (
+    Call,
+    Case,
+    cross_site,
+    header,
+    sees,
+    sees_nobody,
+)
+from passthrough_auth.testing.conformance.options import CERTIFICATES
+
+from .common import ALICE, SEES_ALICE, SESSION, authorization, fetch_site, from_origin
+
+_ALLOWED = {
+    "same-origin": fetch_site(b"same-origin"),
+    "by the user's own hand": fetch_site(b"none"),
+    "no browser headers": (),
+    "Origin is the Host": from_origin(b"https://app.example.com"),
+    "Origin is the Host, with its default port": from_origin(
+        b"https://app.example.com", b"app.example.com:443"
+    ),
+    "Origin is the Host, with a port": from_origin(
+        b"http://app.example.com:8000", b"app.example.com:8000"
+    ),
+    "Sec-Fetch-Site speaks for the Origin": fetch_site(b"same-origin")
+    + from_origin(b"https://cdn.example"),
+}
+
+_CROSS_SITE = {
+    "cross-site": fetch_site(b"cross-site"),
+    "a sibling domain": fetch_site(b"same-site"),
+    "a word of tomorrow": fetch_site(b"galactic"),
+    "Sec-Fetch-Site speaks against the Origin": fetch_site(b"cross-site")
+    + from_origin(b"https://app.example.com"),
+    "another Origin": from_origin(b"https://evil.example"),
+    "another port": from_origin(b"https://app.example.com:8443"),
+    "the opaque Origin": from_origin(b"null"),
+    "an Origin that begins alike": from_origin(b"https://app.example.com.evil.example"),
+    "an Origin with a user": from_origin(b"https://app.example.com@evil.example"),
+    "two Origins": (*from_origin(b"https://app.example.com"), (b"Origin", b"https://evil.example")),
+}
+
+
+def cross_site_cases() -> Iterable[Case]:
+    """Own pages, other sites, and what browsers attach."""
+    for name, lines in _ALLOWED.items():
+        yield Case(
+            f"own site: {name}",
+            "Requests of the app's own pages, and of clients that are no browser, pass.",
+            (Call(headers=SESSION + lines, method="POST"), sees(cookie="session=alice")),
+        )
+    for name, lines in _CROSS_SITE.items():
+        yield Case(
+            f"cross-site: {name}",
+            "An unsafe request that another site made a browser send is refused.",
+            (Call(headers=SESSION + lines, method="POST"), cross_site()),
+            (Call(headers=SESSION + lines, method="DELETE"), cross_site()),
+            (Call(headers=SESSION + lines), sees(cookie="session=alice")),
+            server_may_refuse=name == "two Origins",
+        )
+    for method in ("GET", "HEAD", "OPTIONS", "TRACE"):
+        yield Case(
+            f"cross-site: {method} is safe",
+            "A method that changes nothing may come from another site (RFC 9110 section 9.2.1).",
+            # Whatever else there is to say about that method behind the gate.
+            (
+                Call(headers=SESSION + fetch_site(b"cross-site"), method=method),
+                header("x-handler", "yes"),
+            ),
+            server_may_refuse=method == "TRACE",
+        )
+    for method in ("POST", "PUT", "PATCH", "DELETE", "BREW"):
+        yield Case(
+            f"cross-site: {method} is unsafe",
+            "Any other method could change something.",
+            (Call(headers=SESSION + fetch_site(b"cross-site"), method=method), cross_site()),
+            server_may_refuse=method == "BREW",
+        )
+    yield from (
+        Case(
+            "cross-site: a GET that asks to be a WebSocket",
+            "WSGI has no handshake, and servers let apps take over the connection of such a GET.",
+            (
+                Call(
+                    headers=SESSION
+                    + fetch_site(b"cross-site")
+                    + ((b"Connection", b"Upgrade"), (b"Upgrade", b"WebSocket"))
+                ),
+                cross_site(),
+            ),
+            interface="wsgi",
+            server_may_refuse=True,
+        ),
+        Case(
+            "cross-site: a credential that no browser attaches",
+            "Where one credential is not ambient, another site can't have sent it.",
+            (Call(headers=ALICE + fetch_site(b"cross-site"), method="POST"), SEES_ALICE),
+            (
+                Call(headers=ALICE + SESSION + fetch_site(b"cross-site"), method="POST"),
+                sees(authorization="Bearer alice", cookie="session=alice"),
+            ),
+        ),
+        Case(
+            "cross-site: Basic is attached by the browser",
+            "A browser answers Basic, Digest and Negotiate by itself (RFC 7617).",
+            (
+                Call(
+                    headers=authorization(b"Basic YTpi") + fetch_site(b"cross-site"), method="POST"
+                ),
+                cross_site(),
+            ),
+        ),
+        Case(
+            "cross-site: a header that a proxy made of a cookie",
+            "x-forwarded-access-token proves no more than the cookie it was made of.",
+            (
+                Call(
+                    headers=((b"X-Forwarded-Access-Token", b"t"), *fetch_site(b"cross-site")),
+                    method="POST",
+                ),
+                cross_site(),
+            ),
+            (
+                Call(headers=((b"X-Forwarded-Access-Token", b"t"),), method="POST"),
+                sees(x_forwarded_access_token="t"),
+            ),
+            options="behind-proxy",
+        ),
+        Case(
+            "cross-site: a client's certificate",
+            "Browsers show it by themselves, so headers that a proxy derives from it are ambient.",
+            *[
+                (
+                    Call(
+                        headers=((name.encode(), b"x"), *fetch_site(b"cross-site")), method="POST"
+                    ),
+                    cross_site(),
+                )
+                for name in CERTIFICATES
+            ],
+            (
+                Call(headers=((CERTIFICATES[0].encode(), b"x"),), method="POST"),
+                sees(client_cert="x"),
+            ),
+            options="certificate",
+        ),
+        Case(
+            "cross-site: an extractor that doesn't say",
+            "An extractor of the app's own counts as ambient unless it says otherwise.",
+            (
+                Call(headers=((b"X-Token", b"alice"), *fetch_site(b"cross-site")), method="POST"),
+                cross_site(),
+            ),
+            options="flyte-extractor",
+        ),
+        Case(
+            "cross-site: a trusted origin",
+            "trusted_origins names exceptions.",
+            (
+                Call(
+                    headers=SESSION
+                    + fetch_site(b"same-site")
+                    + from_origin(b"https://admin.example.com"),
+                    method="POST",
+                ),
+                sees(cookie="session=alice"),
+            ),
+            (
+                Call(headers=SESSION + from_origin(b"https://admin.example.com"), method="POST"),
+                sees(cookie="session=alice"),
+            ),
+            (
+                Call(headers=SESSION + from_origin(b"http://admin.example.com"), method="POST"),
+                cross_site(),
+            ),
+            options="trusting",
+        ),
+        Case(
+            "cross-site: a public path",
+            "A public path has no caller to act as, so there is nothing to refuse.",
+            (
+                Call(b"/health", SESSION + fetch_site(b"cross-site"), method="POST"),
+                sees_nobody(),
+            ),
+        ),
+    )

@@ -1,0 +1,109 @@
+"""WebSocket handshakes and messages."""
+
+from collections.abc import Iterable
+
+from passthrough_auth.testing.conformance.model import (
+    Call,
+    Case,
+    Check,
+    HeaderLines,
+    all_of,
+    chunks,
+    closed_or_refused,
+    cross_site,
+    refused,
+    sees_nobody,
+    status,
+    without,
+)
+
+from .common import ALICE, BOB, NOT_ACCEPTED, SESSION, authorization, fetch_site, from_origin
+
+
+def _websocket(
+    name: str, why: str, *steps: tuple[HeaderLines, Check], options: str = "default"
+) -> Case:
+    calls = [(Call(b"/ws", headers, websocket=True), check) for headers, check in steps]
+    return Case(f"websocket: {name}", why, *calls, options=options, needs=["websocket"])
+
+
+def _greets(**caller: str) -> Check:
+    return all_of(status(101), chunks(2, caller=caller))
+
+
+def websocket_cases() -> Iterable[Case]:
+    """Handshakes, accepted and refused, and messages."""
+    yield from (
+        _websocket(
+            "sees the caller",
+            "A WebSocket handler sees the caller, for every message.",
+            (ALICE, _greets(authorization="Bearer alice")),
+            (BOB, _greets(authorization="Bearer bob")),
+        ),
+        _websocket(
+            "refused without credentials",
+            "Without credentials the handshake is refused and the handler never runs.",
+            ((), closed_or_refused(refused())),
+        ),
+        _websocket(
+            "refused with malformed credentials",
+            "As an HTTP request is, and with an answer that echoes as little.",
+            (authorization(b"Bearer"), closed_or_refused(refused("malformed"))),
+            (
+                authorization(b"s3cret"),
+                all_of(closed_or_refused(refused("malformed")), without("s3cret")),
+            ),
+        ),
+        _websocket(
+            "a cookie from the app's own page",
+            "A handshake with ambient credentials passes from the same origin.",
+            (SESSION + fetch_site(b"same-origin"), _greets(cookie="session=alice")),
+            (SESSION, _greets(cookie="session=alice")),
+        ),
+        _websocket(
+            "a cookie from another site",
+            "A handshake is always state-changing: its page can read what comes back.",
+            (SESSION + fetch_site(b"cross-site"), closed_or_refused(cross_site())),
+            (SESSION + from_origin(b"https://evil.example"), closed_or_refused(cross_site())),
+        ),
+        _websocket(
+            "a trusted origin",
+            "trusted_origins holds for WebSockets too.",
+            (
+                SESSION + fetch_site(b"same-site") + ((b"Origin", b"https://admin.example.com"),),
+                _greets(cookie="session=alice"),
+            ),
+            options="trusting",
+        ),
+    )
+    yield Case(
+        "websocket: nothing left behind",
+        "What follows a WebSocket finds nothing of its caller.",
+        (Call(b"/ws", ALICE, websocket=True), _greets(authorization="Bearer alice")),
+        (Call(b"/health"), sees_nobody()),
+        (Call(), refused()),
+        needs=["websocket"],
+    )
+    yield Case(
+        "websocket: refused by upstream",
+        "Where a handler fails before it accepts, since upstream doesn't accept the caller.",
+        (Call(b"/ws-refused", ALICE, websocket=True), closed_or_refused(NOT_ACCEPTED)),
+        (Call(b"/health"), sees_nobody()),
+        needs=["websocket"],
+    )
+    yield Case(
+        "websocket: refused by upstream, but its client has left",
+        "There is nobody left to answer, so the error is the server's to deal with.",
+        (Call(b"/ws-left", ALICE, websocket=True, leave_after=0), status(0)),
+        (Call(b"/health"), sees_nobody()),
+        needs=["websocket"],
+    )
+    yield Case(
+        "websocket: a public path",
+        "A public WebSocket has no caller.",
+        (
+            Call(b"/public/ws", ALICE, websocket=True),
+            all_of(status(101), chunks(2, caller=None, absence="public")),
+        ),
+        needs=["websocket"],
+    )
