@@ -250,7 +250,9 @@ def credential_cases() -> Iterable[Case]:
             ),
             (
                 Call(b"/logged", SESSION),
-                all_of(status(200), logged_once("raising_", "ValueError"), without("s3cret")),
+                all_of(
+                    status(200), logged_once("options.raising_", "ValueError"), without("s3cret")
+                ),
             ),
             options="faulty",
         ),
