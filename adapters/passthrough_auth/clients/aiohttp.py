@@ -17,7 +17,8 @@ from passthrough_auth.core import (
     requires_extra,
 )
 
-from ._shared import INSTEAD, check_shared, refuse_options, require_running_loop
+from ._event_loop import require_running_loop
+from ._shared import INSTEAD, check_shared, refuse_options
 
 with requires_extra("aiohttp"):
     import aiohttp

@@ -24,7 +24,7 @@ from passthrough_auth.core import (
     without_caller,
 )
 
-from ._shared import require_running_loop
+from ._event_loop import require_running_loop
 
 with requires_extra("grpc"):
     import grpc
