@@ -416,7 +416,10 @@ def named(**options):
         (lambda: Destinations("https://a.example/api"), "write 'https://a.example'"),
         (lambda: Destinations("https://a.example?x"), "write 'https://a.example'"),
         (lambda: Destinations("https://a.example#x"), "write 'https://a.example'"),
-        (lambda: Destinations("wss://a.example"), "is not an origin"),
+        (
+            lambda: Destinations("wss://a.example"),
+            "is an origin by itself: write 'https://a.example'",
+        ),
         (lambda: Destinations("https://a.example."), "a final dot"),
         (lambda: Destinations("https://bücher.example"), "'xn--...'"),
         (lambda: Destinations("https://127.1"), "is not an origin"),
@@ -493,6 +496,20 @@ def test_what_cannot_be_right_fails_at_start_up_and_says_what_to_write(build, sa
         build()
 
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/?token=s3cret",
+        "https://a.example?token=s3cret@a.example#",
+        "https://s3cret@a.example",
+    ],
+)
+def test_what_a_url_holds_beside_an_origin_is_not_shown(url):
+    with pytest.raises(ConfigurationError) as caught:
+        Destinations(url)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_password_in_a_wrong_origin_is_not_shown():

@@ -199,17 +199,17 @@ def decide(policy: Policy, seen: Seen) -> Expected:
     if policy.allow_preflight and is_preflight(seen):
         return Expected("preflight")
     caller: dict[str, str] = {}
-    malformed = False
+    malformed: set[str] = set()
     only_ambient = True
     for reads in policy.reads:
         sent = _read(reads, seen)
-        if sent is None or reads.header in caller:
+        if sent is None or reads.header in caller or reads.header in malformed:
             continue
         value = valid(reads.header, sent, policy.comma_schemes)
         if value is None and reads.header == "authorization":
             return Expected("malformed")
         if value is None:
-            malformed = True
+            malformed.add(reads.header)
             continue
         caller[reads.header] = value
         only_ambient = only_ambient and is_ambient(reads.header, value)

@@ -211,7 +211,8 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
     if origin is None:
         meant = origin_of(given)
         if meant is not None:
-            raise ConfigurationError(f"{given!r} is not an origin by itself: write '{meant}'")
+            # The rest isn't shown: a query is where secrets travel.
+            raise ConfigurationError(f"a destination is an origin by itself: write '{meant}'")
         raise ConfigurationError(
             f"{_shown(given)} is not an origin. Write scheme, host and, if unusual, port, in ASCII "
             "(an international name as 'xn--...') and without a path, a user name or a final dot: "
