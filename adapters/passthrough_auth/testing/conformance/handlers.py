@@ -258,6 +258,7 @@ def forked() -> Answer:
 
 def _in_fork(look: Callable[[], Answer]) -> Answer:
     reader, writer = os.pipe()
+    leave, dismiss = os.pipe()
     with warnings.catch_warnings():
         # Of the locks that other threads hold: this child takes none.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -266,14 +267,17 @@ def _in_fork(look: Callable[[], Answer]) -> Answer:
         signal.alarm(int(PATIENCE))
         try:
             os.write(writer, json.dumps(look()).encode())
+            # gevent never hears of a child that ends before its first fork returns in the parent.
+            os.read(leave, 1)
         finally:
             os._exit(0)
-    # One write, one read: under gevent the end doesn't come while this thread waits for it.
-    found: Answer = json.loads(os.read(reader, 65536))
-    os.waitpid(child, 0)
-    os.close(reader)
     os.close(writer)
-    return found
+    seen: Answer = json.loads(os.read(reader, 65536))
+    os.write(dismiss, b".")
+    os.waitpid(child, 0)
+    for end in (reader, leave, dismiss):
+        os.close(end)
+    return seen
 
 
 class _Log(logging.Handler):
