@@ -81,7 +81,7 @@ class MalformedCredential(PassthroughAuthError, ValueError):
 
     def __init__(self, text: str = "", *, name: str | None = None) -> None:
         super().__init__(text)
-        self.name = name
+        self.name = None if name is None else name.lower()
 
 
 class DestinationNotAllowed(PassthroughAuthError):

@@ -212,11 +212,11 @@ class Gate:
             if checked is not None:
                 found[name] = checked
                 only_ambient = only_ambient and (ambient or is_ambient_scheme(name, checked))
-            elif name == "authorization":
-                # The client meant this one. A cookie instead would act as someone else.
-                return self._malformed
             else:
                 malformed.add(name)
+        if "authorization" in malformed and "authorization" not in found:
+            # The client meant this one. A cookie instead would act as someone else.
+            return self._malformed
         if not found:
             return self._malformed if malformed else self._missing
         if (
