@@ -52,10 +52,10 @@ def client_for_callers() -> "ClientSet | None":
     """
     check_not_forked()
     client = _client()
-    if client is not None:
+    # Once confined, a client stays so: each request looks, and only the first one waits.
+    if client is not None and _is_to_be_confined(client):
         with _lock:
-            session = client.session_config
-            if _acts_as_callers(session) and _CLUSTERS not in session.auth_kwargs:
+            if _is_to_be_confined(client):
                 _confine(client, None)
     return client
 
@@ -92,9 +92,11 @@ def _client() -> "ClientSet | None":
         return None
 
 
-def _acts_as_callers(session: "SessionConfig") -> bool:
+def _is_to_be_confined(client: "ClientSet") -> bool:
+    session = client.session_config
     # With insecure=True the SDK sends no credentials at all.
-    return session.auth_kwargs.get("auth_type") == "Passthrough" and not session.insecure
+    acts_as_callers = session.auth_kwargs.get("auth_type") == "Passthrough" and not session.insecure
+    return acts_as_callers and _CLUSTERS not in session.auth_kwargs
 
 
 def _confine(client: "ClientSet", clusters: Clusters) -> None:
@@ -170,8 +172,7 @@ class _NoRedirects:
             read_timeout=None,
             pool_idle_timeout=90.0,
             tcp_keepalive_interval=30.0,
-            # By an environment variable of the SDK's own.
-            use_system_dns=sdk._use_system_dns(),  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            use_system_dns=sdk._use_system_dns(),  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - its environment variable decides
         )
 
     async def execute(self, request: pyqwest.Request) -> pyqwest.Response:
