@@ -168,6 +168,7 @@ def test_every_public_class_is_looked_at_or_holds_none():
         "PathRules",
         "PolicyOptions",
         "Public",
+        "RecognisesRefusals",
         "Refusal",
         "Refused",
         "Request",

@@ -5,7 +5,7 @@ It imports only the standard library.
 
 from typing import TYPE_CHECKING
 
-from .bindings import Binding
+from .bindings import Binding, RecognisesRefusals
 from .context import Hold, auth_metadata, current_credentials, current_hold, without_caller
 from .credentials import Credential, Credentials
 from .destination import Destination, OnMissing
@@ -80,6 +80,7 @@ __all__ = [
     "PathRules",
     "PolicyOptions",
     "Public",
+    "RecognisesRefusals",
     "Refusal",
     "Refused",
     "Request",
