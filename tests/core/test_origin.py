@@ -198,3 +198,11 @@ def test_what_precedes_a_host_never_leaves_it_named(text):
 
     if origin is not None and origin.host == "good.example.com":
         assert text == ""
+
+
+def test_a_name_is_as_long_as_names_may_be():
+    """RFC 1035 section 2.3.4: 255 octets on the wire, which are 253 characters."""
+    labels = ".".join(["a" * 63] * 3)
+
+    assert origin_of(f"https://{labels}.{'b' * 61}") is not None
+    assert origin_of(f"https://{labels}.{'b' * 62}") is None

@@ -176,6 +176,13 @@ def test_it_gives_no_caller_to_a_fork(request_hold):
     assert in_a_fork(lambda: repr(taken)) == "<Snapshot forked>"
 
 
+def test_closed_it_keeps_no_secret(request_hold):
+    taken = snapshot()
+    taken.close()
+
+    assert taken._lease._credentials is None
+
+
 def test_its_repr_names_no_secret(request_hold):
     taken = snapshot()
     assert repr(taken) == str(taken) == f"{taken}" == "%s" % taken == f"<Snapshot {ALICE!r}>"  # noqa: UP031 - one of the ways
