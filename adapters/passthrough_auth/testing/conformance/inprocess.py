@@ -20,7 +20,7 @@ from urllib.parse import unquote, unquote_to_bytes
 from passthrough_auth.core import current_hold
 
 from .column import PREFIX, Column
-from .model import Answer, Call, Case, HeaderLines
+from .model import Answer, Call, Case, HeaderLines, told
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class _AsgiExchange:
         except Exception as error:
             # What a server does with an app that raises: 500, unless a response is on its way.
             self.status = self.status or (0 if self.left else 500)
-            self.raised = _told(error)
+            self.raised = told(error)
 
     async def answer(self) -> Answer:
         await asyncio.wait([self.task])
@@ -233,11 +233,6 @@ def _joined(
     return list(joined.items())
 
 
-def _told(error: Exception) -> str:
-    """The error in a line, as the last of a traceback has it."""
-    return f"{type(error).__name__}: {error}"
-
-
 def _wsgi_case(column: Column, case: Case, key: str, rich: bool) -> str | None:
     build = partial(column.app, case.options)
     for number, step in enumerate(case.steps, 1):
@@ -273,7 +268,7 @@ def _wsgi_exchange(build: Callable[[], Any], call: Call, target: bytes) -> Answe
         # What a server does with an app that raises: 500, unless a response is on its way.
         if not pieces:
             started[:] = [("500 Internal Server Error", [])]
-        raised = _told(error)
+        raised = told(error)
     status, lines = started[0]
     headers = tuple((name, value.strip(" \t")) for name, value in lines)  # as it is read again
     return Answer(int(status[:3]), headers, b"".join(pieces), tuple(pieces), raised=raised)

@@ -47,7 +47,10 @@ class Answer:
     denial_response: bool = False
     """Whether the server offered the app to refuse this WebSocket with a response."""
     raised: str | None = None
-    """What the app raised to its server, "" if nothing; None if a socket was between."""
+    """What the app raised to its server, "" if nothing; None if a socket was between.
+
+    What it raised at its start may be known over sockets too.
+    """
 
     def values(self, name: str) -> list[str]:
         """Every value of that header."""
@@ -186,6 +189,11 @@ def json_lines(*expected: Mapping[str, object]) -> Check:
 def no_body() -> Check:
     """The answer is a head alone."""
     return lambda answer: f"there is a body: {answer.body[:200]!r}" if answer.body else None
+
+
+def told(error: Exception) -> str:
+    """The error in a line, as the last of a traceback has it."""
+    return f"{type(error).__name__}: {error}"
 
 
 def raises(error: type[Exception], *words: str) -> Check:

@@ -3,6 +3,9 @@
 The header `x-conformance: <column>;<options>` says which of them a request is for; nothing else of
 the request is touched. More columns can be added by naming them, as `module:attribute` with commas
 between, in the environment variable PASSTHROUGH_AUTH_COLUMNS.
+
+An app that is wrongly configured doesn't start. Here that is answered with what it raised, and with
+the header `x-conformance-raised`, unless the framework has answered already.
 """
 
 import os
@@ -11,11 +14,13 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Literal
 
-from passthrough_auth.core import requires_extra
+from passthrough_auth.core import ConfigurationError, requires_extra
 
 from .column import Column, with_prefixes
+from .model import told
 
 HEADER = "x-conformance"
+RAISED = "x-conformance-raised"
 MORE_COLUMNS = "PASSTHROUGH_AUTH_COLUMNS"
 
 
@@ -58,7 +63,21 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
         await _lifespan(receive, send)
         return
     choice = dict(scope["headers"])[HEADER.encode()].decode("latin-1")
-    await _chosen("asgi", choice)(scope, receive, send)
+    answered = False
+
+    async def noted(message: Any) -> None:
+        nonlocal answered
+        answered = True
+        await send(message)
+
+    try:
+        await _chosen("asgi", choice)(scope, receive, noted)
+    except ConfigurationError as error:
+        if answered:  # as Starlette does before it lets an error go on
+            raise
+        headers = [(RAISED.encode(), b"1")]
+        await send({"type": "http.response.start", "status": 500, "headers": headers})
+        await send({"type": "http.response.body", "body": told(error).encode()})
 
 
 async def _lifespan(receive: Any, send: Any) -> None:
@@ -71,5 +90,13 @@ async def _lifespan(receive: Any, send: Any) -> None:
 
 def wsgi(environ: Any, start_response: Any) -> Iterable[bytes]:
     """The WSGI columns."""
-    body: Iterable[bytes] = _chosen("wsgi", environ["HTTP_X_CONFORMANCE"])(environ, start_response)
+    try:
+        body: Iterable[bytes] = _chosen("wsgi", environ["HTTP_X_CONFORMANCE"])(
+            environ, start_response
+        )
+    except ConfigurationError as error:
+        text = told(error).encode()
+        headers = [(RAISED, "1"), ("Content-Length", str(len(text)))]
+        start_response("500 Internal Server Error", headers)
+        return [text]
     return body

@@ -10,6 +10,7 @@ from passthrough_auth.testing.servers import Running, Server, serving
 from passthrough_auth.testing.wire import (
     ConnectionEnded,
     Incoming,
+    Response,
     WebSocketRefused,
     Wire,
     WireError,
@@ -20,7 +21,7 @@ from passthrough_auth.testing.wire import (
 from .column import Column
 from .inprocess import addressed
 from .model import Answer, Call, Case, Step
-from .serving import HEADER
+from .serving import HEADER, RAISED
 
 _HOST = b"app.example.com"
 _OWN_REFUSALS = frozenset({400, 414, 431})
@@ -219,8 +220,7 @@ class _Client:
     def _read(self, wire: Wire, call: Call) -> Answer:
         incoming = wire.begin(call.method)
         if call.leave_after is None:
-            response = incoming.read()
-            return Answer(response.status, tuple(response.headers), response.body, response.chunks)
+            return _answer(incoming.read())
         pieces = tuple(_some(incoming, call.leave_after))
         wire.abort()
         self._wire = None
@@ -244,6 +244,13 @@ class _Client:
         messages = tuple(text.encode() + b"\n" for text in (first, socket.receive_text()))
         socket.close()
         return Answer(101, (), b"".join(messages), messages)
+
+
+def _answer(response: Response) -> Answer:
+    answer = Answer(response.status, tuple(response.headers), response.body, response.chunks)
+    if answer.values(RAISED):
+        return replace(answer, raised=response.body.decode())
+    return answer
 
 
 def _some(incoming: Incoming, number: int) -> Generator[bytes]:
