@@ -30,7 +30,6 @@ true_origin = origin.origin_of
 true_alone = origin.origin_alone
 true_find = Destinations._find
 true_apply = Hop.apply
-true_shown = destination._shown
 
 
 def of_the_last_at(url):
@@ -131,7 +130,7 @@ FAULTS = {
         (destination, "origin_alone", of_the_last_at),
         (destination, "origin_alone", true_origin),
         (destination, "_has_subdomains", anyone),
-        (destination, "_shown", repr),
+        (destination, "shown", repr),
         (destination, "_check_scheme", never),
     ],
 }

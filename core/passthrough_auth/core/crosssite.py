@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from .checking import checked_collection
 from .errors import ConfigurationError
-from .origin import Origin, origin_alone, origin_of
+from .origin import Origin, origin_alone, origin_of, shown
 from .request import Request
 
 # RFC 9110 section 9.2.1. Methods are case-sensitive: "get" is not one of these.
@@ -73,8 +73,8 @@ def _checked_origin(text: object) -> Origin:
     origin = origin_alone(given)
     if origin is None:
         raise ConfigurationError(
-            f"{text!r} is not an http or https origin. Write scheme, host and, if unusual, port, "
-            f"without a path or a wildcard: '{_meant(given) or 'https://admin.example.com'}'"
+            f"{shown(text)} is not an http or https origin. Write scheme, host and, if unusual, "
+            f"port, without a path or a wildcard: '{_meant(given) or 'https://admin.example.com'}'"
         )
     return origin
 

@@ -15,7 +15,7 @@ from .errors import (
     NoCaller,
 )
 from .grammar import name_problem, valid_value
-from .origin import Origin, origin_alone, origin_of
+from .origin import Origin, origin_alone, origin_of, shown
 
 OnMissing = Literal["raise", "anonymous"]
 Send = Iterable[str] | Mapping[str, str]
@@ -206,15 +206,14 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
             f"a destination is an origin such as 'https://api.example.com', not a "
             f"{type(given).__name__}: write {_one_by_one(given)}"
         )
-    wildcard = _WILDCARD.fullmatch(given)
-    origin = origin_alone(wildcard[1] + wildcard[2] if wildcard else given)
+    wildcard, origin = _read(given)
     if origin is None:
         meant = origin_of(given)
         if meant is not None:
             # The rest isn't shown: a query is where secrets travel.
             raise ConfigurationError(f"a destination is an origin by itself: write '{meant}'")
         raise ConfigurationError(
-            f"{_shown(given)} is not an origin. Write scheme, host and, if unusual, port, in ASCII "
+            f"{shown(given)} is not an origin. Write scheme, host and, if unusual, port, in ASCII "
             "(an international name as 'xn--...') and without a path, a user name or a final dot: "
             "'https://api.example.com', or 'https://*.example.com' for every sub-domain"
         )
@@ -223,20 +222,23 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
             f"{given!r} would stand for everyone's hosts. A wildcard is for the sub-domains of a "
             "name of yours: 'https://*.example.com'"
         )
-    return wildcard is not None, origin
+    return wildcard, origin
+
+
+def _read(given: str) -> tuple[bool, Origin | None]:
+    wildcard = _WILDCARD.fullmatch(given)
+    if wildcard is None:
+        return False, origin_alone(given)
+    return True, origin_alone(wildcard[1] + wildcard[2])
 
 
 def _one_by_one(given: object) -> str:
     """The line to write instead of a list of origins, or of something else."""
     listed = cast("Collection[object]", given if isinstance(given, list | tuple | set) else ())
-    # What is before an @ can be a password.
-    origins = [repr(each) for each in listed if isinstance(each, str) and "@" not in each]
-    return f"Destinations({', '.join(origins) or repr('https://api.example.com')})"
-
-
-def _shown(given: str) -> str:
-    # What is before an @ can be a password.
-    return f"What ends in {given.rpartition('@')[2]!r}" if "@" in given else repr(given)
+    texts = (each for each in listed if isinstance(each, str))
+    named = (each if _read(each)[1] else origin_of(each) for each in texts)
+    origins = ", ".join(f"'{each}'" for each in named if each is not None)
+    return f"Destinations({origins or repr('https://api.example.com')})"
 
 
 def _has_subdomains(host: str) -> bool:

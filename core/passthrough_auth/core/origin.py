@@ -25,6 +25,8 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
 # Some resolvers read a host that ends in a number as an IPv4 address: 127.1, 0x7f000001.
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+# The beginning of any text, up to where the host ends for whoever reads it most narrowly.
+_START = re.compile(r"(?:[^/\\?#]*:)?[/\\]*[^/\\?#]*")
 _LONGEST_NAME = 253
 _HIGHEST_PORT = 65535
 
@@ -74,6 +76,19 @@ def origin_alone(text: str) -> Origin | None:
     if scheme.lower() not in _DEFAULT_PORTS or any(mark in rest for mark in "/?#"):
         return None
     return origin_of(text)
+
+
+def shown(given: object) -> str:
+    """As much as an error may show of what should have been an origin.
+
+    That is scheme and host. User names, paths and queries are where secrets travel.
+    """
+    if not isinstance(given, str):
+        return f"a value of type {type(given).__name__}"
+    start = _START.match(given)
+    head = start[0] if start else ""
+    # Behind the host, an @ may mean that a password was taken for it.
+    return "the URL given" if "@" in given[len(head) :] else repr(head.rpartition("@")[2])
 
 
 def _spelled(host: str) -> str | None:
