@@ -198,22 +198,20 @@ def test_that_goes_for_a_value_that_can_t_travel_too():
     assert told(gate.decide(asgi("/", [COOKIE, ("X-Token", "no pair")]))) == MALFORMED
 
 
+def malformed_token(request):
+    raise MalformedCredential("no token", name="Authorization")
+
+
 def test_an_extractor_that_finds_authorization_malformed_refuses_the_request():
     """As a malformed Authorization header does: there is no falling back to a cookie."""
 
-    def from_token(request):
-        raise MalformedCredential("no token", name="Authorization")
-
-    gate = Gate(header_extractors=[from_token, extract_cookie_header])
+    gate = Gate(header_extractors=[malformed_token, extract_cookie_header])
 
     assert told(gate.decide(asgi("/", [COOKIE]))) == MALFORMED
 
 
 def test_unless_an_earlier_extractor_has_found_it():
-    def from_token(request):
-        raise MalformedCredential("no token", name="Authorization")
-
-    gate = Gate(header_extractors=[extract_authorization_header, from_token])
+    gate = Gate(header_extractors=[extract_authorization_header, malformed_token])
 
     assert told(gate.decide(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}
 

@@ -72,9 +72,9 @@ class NoCaller(PassthroughAuthError, LookupError):
 class MalformedCredential(PassthroughAuthError, ValueError):
     """A credential is present but can't be used. The text never holds its value.
 
-    Your own extractor may raise it. The request is then answered with "Authentication credentials
-    malformed", unless it has another valid credential. `name` is the header that the extractor
-    would have returned: no later extractor may return that one instead.
+    Your own extractor may raise it. `name` is the header that the extractor would have returned: no
+    later extractor may return that one instead. The request is then answered with "Authentication
+    credentials malformed", unless it has another valid credential and `name` isn't "authorization".
     """
 
     name: str | None
