@@ -18,6 +18,7 @@ from passthrough_auth.core import ConfigurationError, requires_extra
 
 from .column import Column, with_prefixes
 from .model import told
+from .options import WRONG
 
 HEADER = "x-conformance"
 RAISED = "x-conformance-raised"
@@ -57,12 +58,23 @@ def _chosen(interface: Literal["asgi", "wsgi"], choice: str) -> Any:
     return _columns(interface)[name].app(variant)
 
 
+def _is_wrong(choice: str) -> bool:
+    return choice.partition(";")[2] in WRONG
+
+
 async def asgi(scope: Any, receive: Any, send: Any) -> None:
     """The ASGI columns."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
         return
     choice = dict(scope["headers"])[HEADER.encode()].decode("latin-1")
+    if _is_wrong(choice):
+        await _asgi_start(choice, scope, receive, send)
+    else:
+        await _chosen("asgi", choice)(scope, receive, send)
+
+
+async def _asgi_start(choice: str, scope: Any, receive: Any, send: Any) -> None:
     answered = False
 
     async def noted(message: Any) -> None:
@@ -90,13 +102,13 @@ async def _lifespan(receive: Any, send: Any) -> None:
 
 def wsgi(environ: Any, start_response: Any) -> Iterable[bytes]:
     """The WSGI columns."""
+    choice = environ["HTTP_X_CONFORMANCE"]
     try:
-        body: Iterable[bytes] = _chosen("wsgi", environ["HTTP_X_CONFORMANCE"])(
-            environ, start_response
-        )
+        app = _chosen("wsgi", choice)
     except ConfigurationError as error:
         text = told(error).encode()
         headers = [(RAISED, "1"), ("Content-Length", str(len(text)))]
         start_response("500 Internal Server Error", headers)
         return [text]
+    body: Iterable[bytes] = app(environ, start_response)
     return body
