@@ -63,7 +63,7 @@ class _LoopLeftBehind:
 
 
 def _refuse_calls() -> None:
-    cast("Any", syncify)._bg_loop.loop = _LoopLeftBehind()  # noqa: SLF001 - nothing public reaches it
+    cast("Any", syncify)._bg_loop.loop = _LoopLeftBehind()  # noqa: SLF001 - the SDK has no public way to its loop
 
 
 def _loop_runs_here() -> bool:

@@ -172,7 +172,7 @@ class _NoRedirects:
             read_timeout=None,
             pool_idle_timeout=90.0,
             tcp_keepalive_interval=30.0,
-            use_system_dns=sdk._use_system_dns(),  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - its environment variable decides
+            use_system_dns=sdk._use_system_dns(),  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the SDK has no public way to ask
         )
 
     async def execute(self, request: pyqwest.Request) -> pyqwest.Response:
