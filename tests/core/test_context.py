@@ -1,4 +1,4 @@
-"""The caller of the request being served, for exactly that long."""
+"""The scope of a request's caller, which ends with the request."""
 
 import asyncio
 import contextvars
@@ -6,21 +6,20 @@ import copy
 import os
 import pickle
 import threading
-from contextlib import contextmanager
 
 import pytest
+from tests.core.builders import BoundClient
 
 from passthrough_auth.core import (
     Credentials,
-    Hold,
     MalformedCredential,
     NoCaller,
-    auth_metadata,
+    acting_as,
     current_credentials,
-    current_hold,
     without_caller,
 )
-from passthrough_auth.core.context import forget_in_fork
+from passthrough_auth.core.caller import CallerScope, current_scope
+from passthrough_auth.core.caller._context import forget_in_fork
 
 ALICE = Credentials(("authorization", "Bearer alice"))
 BOB = Credentials(("authorization", "Bearer bob"))
@@ -34,81 +33,60 @@ def caller():
         return absent.reason
 
 
-class Recorder:
-    """A binding that notes what it was given and when it was left."""
-
-    def __init__(self, *, fails_to_enter=False, fails_to_leave=False):
-        self.seen = []
-        self._fails_to_enter = fails_to_enter
-        self._fails_to_leave = fails_to_leave
-
-    @contextmanager
-    def __call__(self, credentials):
-        if self._fails_to_enter:
-            raise RuntimeError("enter")
-        self.seen.append(credentials)
-        try:
-            yield
-        finally:
-            self.seen.append("left")
-        if self._fails_to_leave:
-            raise RuntimeError("leave")
-
-
-# --- Holds --------------------------------------------------------------------------------------
+# --- Scopes --------------------------------------------------------------------------------------
 
 
 def test_outside_of_any_request_there_is_no_caller():
-    assert current_hold() is None
+    assert current_scope() is None
     assert caller() == "outside"
 
 
 @pytest.mark.parametrize("absence", ["undecided", "public", "preflight", "refused"])
-def test_a_hold_without_credentials_says_why(absence):
-    with Hold(None, absence).active():
+def test_a_scope_without_credentials_says_why(absence):
+    with CallerScope(None, absence).active():
         assert caller() == absence
 
 
-def test_a_hold_is_undecided_until_the_gate_was_asked():
-    with Hold().active():
+def test_a_scope_is_undecided_before_the_gate_decides():
+    with CallerScope().active():
         assert caller() == "undecided"
 
 
-def test_a_hold_is_current_within_its_block_as_often_as_needed():
-    hold = Hold(ALICE)
+def test_a_scope_can_be_current_in_several_blocks():
+    scope = CallerScope(ALICE)
 
     for _ in range(2):
-        with hold.active() as entered:
-            assert entered is current_hold() is hold
+        with scope.active() as entered:
+            assert entered is current_scope() is scope
             assert caller() is ALICE
         assert caller() == "outside"
 
 
-def test_a_hold_within_another_replaces_it_for_as_long():
-    """A public request served while a context leaked from the one before finds nobody."""
-    with Hold(ALICE).active():
-        with Hold(None, "public").active():
+def test_an_inner_scope_replaces_the_outer_one():
+    """A public request in a context that leaked from an earlier request has no caller."""
+    with CallerScope(ALICE).active():
+        with CallerScope(None, "public").active():
             assert caller() == "public"
         assert caller() is ALICE
 
 
-def test_a_closed_hold_has_ended_in_every_copy_of_its_context():
-    hold = Hold(ALICE)
-    with hold.active():
+def test_a_closed_scope_has_ended_in_every_copy_of_its_context():
+    scope = CallerScope(ALICE)
+    with scope.active():
         copied = contextvars.copy_context()
     assert copied.run(caller) is ALICE
 
-    hold.close()
+    scope.close()
 
     assert copied.run(caller) == "ended"
     assert caller() == "outside"
 
 
-def test_a_public_hold_that_is_closed_has_ended_too():
-    hold = Hold(None, "public")
-    hold.close()
+def test_a_public_scope_that_is_closed_has_ended_too():
+    scope = CallerScope(None, "public")
+    scope.close()
 
-    with hold.active():
+    with scope.active():
         assert caller() == "ended"
 
 
@@ -117,7 +95,7 @@ def test_tasks_and_to_thread_carry_the_caller_and_plain_threads_do_not():
         return caller()
 
     async def serve():
-        with Hold(ALICE).active():
+        with CallerScope(ALICE).active():
             in_thread = []
             thread = threading.Thread(target=lambda: in_thread.append(caller()))
             thread.start()
@@ -133,104 +111,52 @@ def test_tasks_and_to_thread_carry_the_caller_and_plain_threads_do_not():
     assert asyncio.run(serve()) == [ALICE, ALICE, "outside", "outside"]
 
 
-# --- Bindings -----------------------------------------------------------------------------------
+# --- Without a caller ---------------------------------------------------------------------------
 
 
-def test_bindings_are_entered_in_order_and_left_in_reverse():
-    first, second = Recorder(), Recorder()
-
-    with Hold(ALICE, bindings=(first, second)).active():
-        assert first.seen == second.seen == [ALICE]
-    assert first.seen == second.seen == [ALICE, "left"]
-
-
-@pytest.mark.parametrize("absence", ["public", "refused", "preflight"])
-def test_a_binding_is_given_empty_credentials_where_there_is_no_caller(absence):
-    """So that nothing of an earlier request is left standing in the client."""
-    binding = Recorder()
-
-    with Hold(None, absence, (binding,)).active():
-        assert binding.seen == [Credentials()]
-
-
-def test_an_ended_hold_binds_nobody():
-    binding = Recorder()
-    hold = Hold(ALICE, bindings=(binding,))
-    hold.close()
-
-    with hold.active():
-        assert binding.seen == [Credentials()]
-
-
-def test_a_binding_that_fails_to_enter_leaves_nothing_behind():
-    entered = Recorder()
-    hold = Hold(ALICE, bindings=(entered, Recorder(fails_to_enter=True)))
-
-    with pytest.raises(RuntimeError, match="enter"), hold.active():
-        pytest.fail("the block must not run")
-    assert entered.seen == [ALICE, "left"]
-    assert caller() == "outside"
-
-
-def test_a_binding_that_fails_to_leave_leaves_nothing_behind():
-    other = Recorder()
-    hold = Hold(ALICE, bindings=(other, Recorder(fails_to_leave=True)))
-
-    with pytest.raises(RuntimeError, match="leave"), hold.active():
-        pass
-    assert other.seen == [ALICE, "left"]
-    assert caller() == "outside"
-
-
-def test_a_block_without_a_caller_has_none_and_binds_nobody():
-    """Nor has what was started within it, once the block is over."""
-    binding = Recorder()
-    with Hold(ALICE, bindings=(binding,)).active():
+def test_a_block_without_a_caller_has_none():
+    """Work that was started in the block has none after the block either."""
+    with CallerScope(ALICE).active():
         with without_caller():
             assert caller() == "outside"
             copied = contextvars.copy_context()
         assert caller() is ALICE
         assert copied.run(caller) == "outside"
 
-    assert binding.seen == [ALICE, Credentials(), "left", "left"]
-
 
 def test_a_block_without_a_caller_may_be_outside_of_any_request():
     with without_caller():
         assert caller() == "outside"
 
-    assert current_hold() is None
+    assert current_scope() is None
 
 
-def test_an_exception_passes_through_and_nothing_is_left_behind():
-    binding = Recorder()
-
-    with pytest.raises(KeyError), Hold(ALICE, bindings=(binding,)).active():
+def test_an_exception_passes_through_and_the_caller_is_gone():
+    with pytest.raises(KeyError), CallerScope(ALICE).active():
         raise KeyError
-    assert binding.seen == [ALICE, "left"]
     assert caller() == "outside"
 
 
-# --- auth_metadata ------------------------------------------------------------------------------
+# --- acting_as ------------------------------------------------------------------------------
 
 
 def test_code_outside_requests_can_act_as_a_caller():
-    with auth_metadata(("Authorization", " Bearer alice "), ("X-Token", "t")) as credentials:
+    with acting_as(("Authorization", " Bearer alice "), ("X-Token", "t")) as credentials:
         assert credentials is current_credentials()
         assert credentials.headers() == {"authorization": "Bearer alice", "x-token": "t"}
     assert caller() == "outside"
 
 
 def test_the_inner_of_two_replaces_the_outer():
-    with auth_metadata(("authorization", "Bearer alice"), ("x-token", "t")):
-        with auth_metadata(("authorization", "Bearer bob")):
+    with acting_as(("authorization", "Bearer alice"), ("x-token", "t")):
+        with acting_as(("authorization", "Bearer bob")):
             assert caller() == BOB
         assert caller().headers()["x-token"] == "t"
 
 
-def test_it_is_for_one_block_and_a_second_changes_nothing():
-    once = auth_metadata(*BOB.pairs(), bindings=[])
-    with auth_metadata(*ALICE.pairs(), bindings=[]):
+def test_acting_as_is_for_one_block():
+    once = acting_as(*BOB.pairs(), bindings=[])
+    with acting_as(*ALICE.pairs(), bindings=[]):
         with once:
             assert caller() == BOB
             with pytest.raises(RuntimeError, match="one for each `with`"):
@@ -243,32 +169,24 @@ def test_it_is_for_one_block_and_a_second_changes_nothing():
 
 
 def test_work_that_outlives_the_block_finds_that_it_has_ended():
-    with auth_metadata(("authorization", "Bearer alice")):
+    with acting_as(("authorization", "Bearer alice")):
         copied = contextvars.copy_context()
 
     assert copied.run(caller) == "ended"
 
 
-def test_it_ends_also_if_leaving_a_binding_fails():
-    with (
-        pytest.raises(RuntimeError, match="leave"),
-        auth_metadata(("x-token", "t"), bindings=[Recorder(fails_to_leave=True)]),
-    ):
-        copied = contextvars.copy_context()
-    assert copied.run(caller) == "ended"
+def test_acting_as_has_the_given_bindings():
+    named, other = BoundClient(), BoundClient()
+
+    with acting_as(("authorization", "Bearer alice"), bindings=[named]):
+        assert named.credentials() == ALICE
+        assert other.credentials() == Credentials()
 
 
-def test_its_bindings_are_those_given():
-    binding = Recorder()
-
-    with auth_metadata(("authorization", "Bearer alice"), bindings=[binding]):
-        assert binding.seen == [ALICE]
-
-
-def test_without_pairs_it_is_an_error():
-    """Like the SDK's own: acting as nobody is never what was meant."""
+def test_acting_as_without_pairs_is_an_error():
+    """As with the SDK's own `auth_metadata`: a call without pairs is a mistake."""
     with pytest.raises(ValueError, match="at least one"):
-        auth_metadata()
+        acting_as()
 
 
 @pytest.mark.parametrize(
@@ -285,23 +203,23 @@ def test_without_pairs_it_is_an_error():
         ([("x-token", "s3cret", "more")], "takes pairs of text"),
     ],
 )
-def test_a_pair_that_may_not_travel_is_malformed_and_not_shown(pairs, said):
-    """Not even where name and value were given the wrong way round."""
+def test_a_pair_that_can_t_be_forwarded_is_malformed_and_not_shown(pairs, said):
+    """Also if name and value are swapped."""
     with pytest.raises(MalformedCredential, match=said) as caught:
-        auth_metadata(*pairs)
+        acting_as(*pairs)
     assert "s3cret" not in str(caught.value)
 
 
-def test_what_a_test_would_write_first_is_told_better():
+def test_an_authorization_without_a_scheme_says_what_to_write():
     with pytest.raises(MalformedCredential, match=r"write 'Bearer ...'"):
-        auth_metadata(("authorization", "alice"))
+        acting_as(("authorization", "alice"))
 
 
 # --- Elsewhere ----------------------------------------------------------------------------------
 
 
 def in_a_fork(ask):
-    """What that returns in a process forked here."""
+    """The result of this function in a process that is forked here."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -314,9 +232,9 @@ def in_a_fork(ask):
 
 
 def test_a_process_forked_while_a_request_is_served_has_no_caller():
-    """It would have one for good: the request never ends there."""
-    hold = Hold(ALICE)
-    with hold.active():
+    """It would keep that caller forever, because the request never ends there."""
+    scope = CallerScope(ALICE)
+    with scope.active():
         context = contextvars.copy_context()
 
         assert in_a_fork(caller) == "outside"
@@ -326,7 +244,7 @@ def test_a_process_forked_while_a_request_is_served_has_no_caller():
 
 def test_a_fork_may_have_callers_and_forks_of_its_own():
     def act():
-        with auth_metadata(("authorization", "Bearer bob"), bindings=[]):
+        with acting_as(("authorization", "Bearer bob"), bindings=[]):
             context = contextvars.copy_context()
             return caller() == BOB and in_a_fork(lambda: context.run(caller))
 
@@ -335,12 +253,12 @@ def test_a_fork_may_have_callers_and_forks_of_its_own():
 
 @pytest.fixture
 def forgotten_again(monkeypatch):
-    monkeypatch.setattr(Hold, "this_process", Hold.this_process)
+    monkeypatch.setattr(CallerScope, "this_process", CallerScope.this_process)
 
 
-def test_what_a_fork_forgets(forgotten_again):
-    recorder = Recorder()
-    earlier, public = Hold(ALICE, bindings=(recorder,)), Hold(None, "public")
+def test_a_fork_forgets_the_callers_and_keeps_other_scopes(forgotten_again):
+    client = BoundClient()
+    earlier, public = CallerScope(ALICE), CallerScope(None, "public")
     context = contextvars.copy_context()
     entered = earlier.active()
     context.run(entered.__enter__)
@@ -350,22 +268,23 @@ def test_what_a_fork_forgets(forgotten_again):
     assert context.run(caller) == "outside"
     with earlier.active():
         assert caller() == "forked"
-    assert recorder.seen == [ALICE, Credentials(), "left"]
+        with pytest.raises(NoCaller, match="forked"):
+            client.credentials()
     with public.active():
         assert caller() == "public"
-    with Hold(ALICE).active():
+    with CallerScope(ALICE).active():
         assert caller() == ALICE
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_a_hold_can_t_be_copied(duplicate):
+def test_a_scope_can_t_be_copied(duplicate):
     with pytest.raises(TypeError, match="would never end"):
-        duplicate(Hold(ALICE))
+        duplicate(CallerScope(ALICE))
 
 
 def test_a_block_left_in_another_context_says_so():
-    """Frameworks run a plain generator's steps in threads, each with a context of its own."""
-    block = auth_metadata(("authorization", "Bearer alice"))
+    """Frameworks run the steps of a plain generator in threads, each with its own context."""
+    block = acting_as(("authorization", "Bearer alice"))
     contextvars.copy_context().run(block.__enter__)
 
     with pytest.raises(RuntimeError, match="was not in force all the time"):

@@ -1,4 +1,4 @@
-"""Credentials are values that nobody changes, and that show a fingerprint instead of a secret."""
+"""Credentials can't be changed, and show a fingerprint instead of their secret."""
 
 import copy
 import subprocess
@@ -31,7 +31,7 @@ def test_pairs_come_in_the_order_of_the_extractors(credentials):
     assert [(each.name, each.value) for each in credentials] == [BEARER, COOKIE]
 
 
-def test_a_credential_is_found_under_its_name_whatever_the_case(credentials):
+def test_a_credential_is_found_under_its_name_in_any_case(credentials):
     assert credentials.get("Authorization") == Credential(*BEARER)
     assert credentials.get("x-token") is None
     assert "COOKIE" in credentials
@@ -46,7 +46,7 @@ def test_empty_credentials_are_false(credentials):
 
 
 def test_equal_credentials_are_equal_and_hash_alike(credentials):
-    """So that answers may be cached for each credential, and for no other."""
+    """So answers can be cached for each credential."""
     assert credentials == Credentials(BEARER, COOKIE)
     assert credentials != Credentials(COOKIE, BEARER)
     assert credentials != dict([BEARER, COOKIE])
@@ -67,7 +67,7 @@ def test_nothing_can_be_changed(secret, name):
 
 
 @pytest.mark.parametrize("secret", [Credential(*BEARER), Credentials(BEARER)])
-def test_a_copy_is_the_thing_itself(secret):
+def test_a_copy_is_the_same_object(secret):
     assert copy.copy(secret) is secret
     assert copy.deepcopy({"deep": [secret]})["deep"][0] is secret
 
@@ -92,7 +92,7 @@ def test_a_fingerprint_of_undecodable_text_is_no_error():
 
 
 def test_another_process_has_other_fingerprints():
-    """A log is no dictionary to look tokens up in, not even that of a forked worker."""
+    """Nobody can look up a token by a fingerprint from a log, also not from a forked worker's."""
     code = """
         import os
         from passthrough_auth.core import Credential

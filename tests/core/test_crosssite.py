@@ -1,10 +1,10 @@
-"""Whether a browser was made to send this by another site."""
+"""Whether another site made a browser send this request."""
 
 import pytest
-from tests.core.making import asgi, on_both_interfaces
+from tests.core.builders import asgi, on_both_interfaces
 
 from passthrough_auth.core import ConfigurationError
-from passthrough_auth.core.crosssite import (
+from passthrough_auth.core.inbound._crosssite import (
     checked_origins,
     is_cross_site,
     is_preflight,
@@ -17,13 +17,13 @@ NONE_TRUSTED = frozenset()
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get", "BREW", "QUERY"])
 @on_both_interfaces
 def test_a_method_not_known_to_be_safe_changes_state(make, method):
-    """Methods are case-sensitive: what a router makes of `get` is not known here."""
+    """Methods are case-sensitive: a router may take `get` for anything."""
     assert is_state_changing(make(method=method))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 @on_both_interfaces
-def test_a_safe_method_does_not(make, method):
+def test_a_safe_method_does_not_change_state(make, method):
     assert not is_state_changing(make(method=method))
 
 
@@ -34,14 +34,14 @@ def test_a_websocket_handshake_counts_as_changing_state():
 @pytest.mark.parametrize("upgrade", ["websocket", "WebSocket", "h2c, websocket"])
 @on_both_interfaces
 def test_a_get_that_asks_for_a_websocket_counts_as_well(make, upgrade):
-    """What a handshake is in WSGI, where extensions such as flask-sock take the connection over."""
+    """It is a handshake in WSGI: extensions such as flask-sock take over the connection."""
     assert is_state_changing(make(headers=[("Upgrade", upgrade)]))
     assert not is_state_changing(make(headers=[("Upgrade", "h2c")]))
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 @on_both_interfaces
-def test_the_browser_s_word_that_it_is_the_app_s_own_page_is_taken(make, site):
+def test_sec_fetch_site_same_origin_or_none_is_the_app_s_own_page(make, site):
     """Also with an Origin that differs from the Host: a proxy may have rewritten that."""
     headers = [("Sec-Fetch-Site", site), ("Origin", "https://proxied.example"), ("Host", "app:1")]
 
@@ -50,15 +50,15 @@ def test_the_browser_s_word_that_it_is_the_app_s_own_page_is_taken(make, site):
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "Same-Origin", "none,none", "new"])
 @on_both_interfaces
-def test_any_other_word_of_the_browser_is_cross_site(make, site):
-    """Also with an Origin that is the Host's: a sub-domain of one site can be somebody else's."""
+def test_any_other_sec_fetch_site_is_cross_site(make, site):
+    """Also if the Origin is the Host: another party may own a sub-domain of the same site."""
     headers = [("Sec-Fetch-Site", site), ("Origin", "https://app.example"), ("Host", "app.example")]
 
     assert is_cross_site(make(headers=headers), NONE_TRUSTED)
 
 
 @on_both_interfaces
-def test_two_words_of_the_browser_are_cross_site(make):
+def test_two_sec_fetch_sites_are_cross_site(make):
     headers = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "none")]
 
     assert is_cross_site(make(headers=headers), NONE_TRUSTED)
@@ -78,7 +78,7 @@ def test_two_words_of_the_browser_are_cross_site(make):
     ],
 )
 @on_both_interfaces
-def test_without_that_word_an_origin_that_is_the_host_s_is_its_own(make, origin, host):
+def test_without_sec_fetch_site_an_origin_equal_to_the_host_is_its_own(make, origin, host):
     headers = [("Origin", origin), ("Host", host)]
 
     assert not is_cross_site(make(headers=headers), NONE_TRUSTED)
@@ -122,7 +122,7 @@ def test_two_origins_or_two_hosts_are_cross_site(make):
 
 
 @on_both_interfaces
-def test_without_any_of_a_browser_s_headers_it_is_no_browser(make):
+def test_without_a_browser_s_headers_it_is_not_a_browser(make):
     assert not is_cross_site(make(headers=[("Host", "app.example")]), NONE_TRUSTED)
 
 
@@ -157,7 +157,7 @@ def test_a_trusted_origin_is_an_exception_to_all_of_this(make):
         ["https://admin.example:0"],
     ],
 )
-def test_a_trusted_origin_that_can_t_be_right_says_what_to_write(origins):
+def test_a_wrong_trusted_origin_says_what_to_write(origins):
     with pytest.raises(ConfigurationError, match=r"https://a(dmin)?\.example"):
         checked_origins(origins)
 
@@ -172,7 +172,7 @@ def test_a_preflight_is_options_with_both_headers_that_only_a_browser_sets(make)
 
 @pytest.mark.parametrize("missing", PREFLIGHT)
 @on_both_interfaces
-def test_with_one_of_them_missing_it_is_none(make, missing):
+def test_without_one_of_them_it_is_not_a_preflight(make, missing):
     headers = [item for item in PREFLIGHT.items() if item[0] != missing]
 
     assert not is_preflight(make(headers=headers, method="OPTIONS"))
@@ -180,11 +180,11 @@ def test_with_one_of_them_missing_it_is_none(make, missing):
 
 @pytest.mark.parametrize("method", ["options", "GET", "POST"])
 @on_both_interfaces
-def test_by_another_method_it_is_none(make, method):
+def test_another_method_is_not_a_preflight(make, method):
     assert not is_preflight(make(headers=PREFLIGHT.items(), method=method))
 
 
-def test_a_websocket_handshake_is_none():
+def test_a_websocket_handshake_is_not_a_preflight():
     request = asgi(headers=PREFLIGHT.items(), kind="websocket")
     request.scope["method"] = "OPTIONS"
 

@@ -1,4 +1,4 @@
-"""What this library raises, and what its texts say."""
+"""The errors of this library, and their texts."""
 
 import pickle
 from typing import get_args
@@ -7,9 +7,12 @@ import pytest
 
 from passthrough_auth.core import (
     CallerDenied,
+    CallerError,
     CallerRefused,
     CallerUnauthenticated,
     ConfigurationError,
+    CredentialMissing,
+    CredentialUnusable,
     MalformedCredential,
     NoCaller,
     PassthroughAuthError,
@@ -40,7 +43,7 @@ def test_every_reason_has_a_text_of_its_own():
     assert len(texts) == len(get_args(Absence))
 
 
-def test_no_caller_survives_the_way_between_processes():
+def test_no_caller_can_be_pickled():
     """A worker pool pickles the exceptions of its workers."""
     again = pickle.loads(pickle.dumps(NoCaller("ended")))  # noqa: S301 - made right here
 
@@ -48,16 +51,38 @@ def test_no_caller_survives_the_way_between_processes():
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(CallerUnauthenticated, 401), (CallerDenied, 403), (CallerRefused, 403)]
+    ("error", "status"),
+    [
+        (CallerUnauthenticated, 401),
+        (CallerDenied, 403),
+        (CallerRefused, 403),
+        (CallerError, 403),
+        (CredentialMissing, 401),
+        (CredentialUnusable, 401),
+    ],
 )
 def test_an_upstream_refusal_knows_the_status_to_answer_with(error, status):
     """The base class too: an app may raise it as it is."""
-    assert issubclass(error, CallerRefused)
+    assert issubclass(error, CallerError)
     assert error("upstream said no").status == status
     assert error("upstream said no").detail
 
 
 @pytest.mark.parametrize("status", [200, 303, 600, "403", None])
-def test_a_refusal_of_one_s_own_can_t_be_anything_else(status):
+def test_a_refusal_s_status_must_be_from_400_to_599(status):
     with pytest.raises(ConfigurationError, match="write one from 400 to 599"):
-        type("Odd", (CallerRefused,), {"status": status})
+        type("Odd", (CallerError,), {"status": status})
+
+
+@pytest.mark.parametrize("error", [CredentialMissing, CredentialUnusable])
+def test_a_missing_credential_is_not_a_refusal_by_upstream(error):
+    """No request was sent, so a handler for upstream's refusals must not catch it."""
+    assert not issubclass(error, CallerRefused)
+
+
+@pytest.mark.parametrize("reason", get_args(Absence))
+def test_a_reason_is_intended_or_over_or_a_mistake(reason):
+    error = NoCaller(reason)
+
+    assert error.is_intended is (reason in {"public", "preflight"})
+    assert error.is_over is (reason in {"ended", "forked", "closed", "expired"})

@@ -1,9 +1,9 @@
-"""What the built-in extractors take off a request, and what may be forwarded."""
+"""The built-in extractors, and the values that may be forwarded."""
 
 import functools
 
 import pytest
-from tests.core.making import asgi, on_both_interfaces, wsgi
+from tests.core.builders import asgi, on_both_interfaces, wsgi
 
 from passthrough_auth.core import (
     ConfigurationError,
@@ -14,20 +14,20 @@ from passthrough_auth.core import (
     extract_custom_header,
     header_extractor,
 )
-from passthrough_auth.core.extraction import (
+from passthrough_auth.core._credential_rules import name_problem, valid_value
+from passthrough_auth.core.inbound._extraction import (
     checked_extractor,
     describe,
     is_ambient,
     is_ambient_scheme,
 )
-from passthrough_auth.core.grammar import name_problem, valid_value
 
 # --- The Authorization header -------------------------------------------------------------------
 
 
 @on_both_interfaces
 def test_all_authorization_lines_are_joined_with_a_comma(make):
-    """So that two of them are malformed, on servers that join them and on those that don't."""
+    """So two lines are malformed on every server, whether it joins them or not."""
     two = make(headers=[("Authorization", "Bearer a"), ("Authorization", "Bearer b")])
 
     assert extract_authorization_header(two) == ("authorization", "Bearer a,Bearer b")
@@ -36,7 +36,7 @@ def test_all_authorization_lines_are_joined_with_a_comma(make):
 
 @on_both_interfaces
 def test_an_empty_authorization_header_is_present(make):
-    """Present and malformed: what keeps a cookie from being used in its place."""
+    """It is present and malformed, so a cookie isn't used in its place."""
     request = make(headers=[("Authorization", "")])
 
     assert extract_authorization_header(request) == ("authorization", "")
@@ -86,7 +86,7 @@ def test_one_scheme_and_one_credential_are_valid(value):
         "Bearer " + 8184 * "a",
     ],
 )
-def test_anything_else_is_malformed(value):
+def test_any_other_authorization_is_malformed(value):
     assert valid_value("authorization", value) is None
 
 
@@ -104,24 +104,26 @@ def test_anything_else_is_malformed(value):
         ("Digest", False),
         ("Digest é", False),
         ("Bearer a, Bearer b", False),
+        ("Kerb a=b", True),
+        ("\u212aerb a=b", False),  # the Kelvin sign, a k in lower case
     ],
 )
-def test_commas_are_for_schemes_that_were_opted_in(value, valid):
-    assert (valid_value("authorization", value, frozenset({"digest"})) == value) is valid
+def test_commas_are_allowed_for_comma_schemes_only(value, valid):
+    assert (valid_value("authorization", value, frozenset({"digest", "kerb"})) == value) is valid
 
 
 # --- Cookies ------------------------------------------------------------------------------------
 
 
 @on_both_interfaces
-def test_the_cookie_header_travels_whole(make):
+def test_the_cookie_header_is_forwarded_whole(make):
     request = make(headers=[("Cookie", "a=1; flag"), ("Cookie", "b=2")])
 
     assert extract_cookie_header(request) == ("cookie", "a=1; flag; b=2")
 
 
 @on_both_interfaces
-def test_without_a_cookie_there_is_nothing_to_forward(make):
+def test_without_a_cookie_no_cookie_is_forwarded(make):
     assert extract_cookie_header(make()) is None
     assert extract_cookie_header(make(headers=[("Cookie", "")])) is None
 
@@ -152,7 +154,7 @@ def test_named_cookies_are_forwarded_and_no_others(make):
 
 @on_both_interfaces
 def test_a_named_cookie_sent_twice_is_malformed_unless_both_are_equal(make):
-    """One of two may have been planted from a sibling domain, and nothing tells which."""
+    """One of two may have been planted from a sibling domain, and it can't be told which."""
     extract = extract_cookies("session")
 
     with pytest.raises(MalformedCredential, match=r"'session' was sent twice") as caught:
@@ -163,7 +165,7 @@ def test_a_named_cookie_sent_twice_is_malformed_unless_both_are_equal(make):
 
 
 def test_a_named_cookie_joined_with_one_that_is_not_is_malformed():
-    """Several WSGI servers join two Cookie lines with a comma, which few cookies hold."""
+    """Several WSGI servers join two Cookie lines with a comma. Few cookies contain one."""
     extract = extract_cookies("session")
 
     with pytest.raises(MalformedCredential, match="joined"):
@@ -181,7 +183,7 @@ def test_a_named_cookie_joined_with_one_that_is_not_is_malformed():
     ],
 )
 @on_both_interfaces
-def test_a_named_cookie_behind_a_comma_is_malformed_whatever_it_was_joined_to(make, text):
+def test_a_named_cookie_after_a_comma_is_malformed(make, text):
     with pytest.raises(MalformedCredential, match="joined"):
         extract_cookies("session")(make(headers=[("Cookie", text)]))
     assert extract_cookies("lang2")(make(headers=[("Cookie", text)])) is None
@@ -213,7 +215,7 @@ def test_a_custom_header_has_one_line(make):
 
 
 @on_both_interfaces
-def test_a_custom_header_has_commas_only_where_that_was_said(make):
+def test_a_custom_header_has_commas_only_with_commas_true(make):
     request = make(headers=[("x-token", "a, b")])
 
     with pytest.raises(MalformedCredential, match="more than once"):
@@ -241,11 +243,11 @@ def test_any_other_custom_value_is_malformed(value):
     assert valid_value("x-token", value) is None
 
 
-def test_the_limit_is_for_what_is_left_after_trimming():
+def test_the_limit_applies_after_trimming():
     assert valid_value("x-token", " " + 8190 * "a" + "\t") == 8190 * "a"
 
 
-def test_an_underscore_is_another_header():
+def test_a_name_with_an_underscore_is_another_header():
     extract = extract_custom_header("x-flyte-token")
 
     assert extract(asgi(headers=[("x_flyte_token", "forged")])) is None
@@ -295,20 +297,20 @@ def test_a_name_that_may_not_be_forwarded_is_a_configuration_error(name):
 
 
 @pytest.mark.parametrize("names", [None, 7, ["x-a", "x-b"]])
-def test_one_extractor_is_for_one_header(names):
+def test_extract_custom_header_takes_one_name(names):
     with pytest.raises(ConfigurationError, match=r"takes the name of one header, not"):
         extract_custom_header(names)
 
 
 @pytest.mark.parametrize("name", ["authorization", "cookie", "x-token", "x-api-key", "t"])
-def test_any_other_name_may(name):
+def test_any_other_name_may_be_forwarded(name):
     assert name_problem(name) is None
 
 
-# --- What a browser attaches by itself ----------------------------------------------------------
+# --- Ambient credentials ------------------------------------------------------------------------
 
 
-def test_cookies_and_what_a_proxy_makes_of_them_are_ambient():
+def test_cookies_and_headers_made_from_them_are_ambient():
     assert is_ambient(extract_cookie_header)
     assert is_ambient(extract_cookies("session"))
     assert is_ambient(extract_custom_header("cookie"))
@@ -353,16 +355,16 @@ def test_cookies_and_what_a_proxy_makes_of_them_are_ambient():
     ],
 )
 def test_what_a_proxy_makes_of_a_client_s_certificate_is_ambient(name):
-    """Or of its session cookie. Browsers send both automatically."""
+    """The same applies to a session cookie. Browsers send both automatically."""
     assert is_ambient(extract_custom_header(name))
 
 
-def test_what_only_a_program_sends_is_not():
+def test_a_header_that_only_programs_send_is_not_ambient():
     assert not is_ambient(extract_authorization_header)
     assert not is_ambient(extract_custom_header("x-flyte-token"))
 
 
-def test_an_app_knows_better_which_of_its_headers_a_proxy_sets():
+def test_an_app_can_say_whether_a_custom_header_is_ambient():
     assert is_ambient(extract_custom_header("x-our-proxy", ambient=True))
     assert not is_ambient(extract_custom_header("x-forwarded-access-token", ambient=False))
 
@@ -370,7 +372,7 @@ def test_an_app_knows_better_which_of_its_headers_a_proxy_sets():
 @pytest.mark.parametrize(
     "known", [extract_cookie_header, extract_authorization_header, extract_custom_header("x-token")]
 )
-def test_nobody_says_of_an_extractor_that_all_apps_share_what_it_is(known):
+def test_a_built_in_extractor_can_t_be_marked(known):
     was = is_ambient(known)
 
     with pytest.raises(ConfigurationError, match="a function of your own"):
@@ -394,8 +396,8 @@ def test_an_option_without_a_meaning_is_a_configuration_error(name, options, sai
         extract_custom_header(name, **options)
 
 
-def test_an_extractor_that_does_not_say_is_taken_to_be_ambient():
-    """Forgetting it refuses a cross-site request, rather than letting one through."""
+def test_an_extractor_counts_as_ambient_by_default():
+    """A forgotten mark then refuses a cross-site request, instead of admitting one."""
 
     def undecorated(request):
         return None
@@ -406,8 +408,8 @@ def test_an_extractor_that_does_not_say_is_taken_to_be_ambient():
     assert not is_ambient(decorated)
 
 
-def test_what_wraps_an_extractor_has_to_say_for_itself():
-    """It may read a cookie, whatever functools.wraps copies onto it."""
+def test_a_wrapper_of_an_extractor_needs_its_own_mark():
+    """It may read a cookie, even if functools.wraps copies the mark of another extractor."""
 
     @functools.wraps(extract_authorization_header)
     def wrapper(request):
@@ -418,7 +420,7 @@ def test_what_wraps_an_extractor_has_to_say_for_itself():
     assert not is_ambient(header_extractor(ambient=False)(wrapper))
 
 
-def test_methods_and_callable_objects_can_say_so_too():
+def test_methods_and_callable_objects_can_be_marked_too():
     class Tokens:
         @header_extractor(ambient=False)
         def extract(self, request):
@@ -433,12 +435,12 @@ def test_methods_and_callable_objects_can_say_so_too():
 
 
 @pytest.mark.parametrize("ambient", [None, 0, "no"])
-def test_whether_it_is_ambient_is_true_or_false(ambient):
+def test_ambient_is_true_or_false(ambient):
     with pytest.raises(ConfigurationError, match="ambient is True or False"):
         header_extractor(ambient=ambient)
 
 
-def test_what_can_t_be_marked_is_refused():
+def test_an_object_that_can_t_be_marked_is_refused():
     class Tokens:
         __slots__ = ()
 
@@ -450,11 +452,11 @@ def test_what_can_t_be_marked_is_refused():
 
 
 @pytest.mark.parametrize("value", ["Basic YTpi", "basic YTpi", "Negotiate x", "NTLM x", "Digest x"])
-def test_an_authorization_that_browsers_repeat_by_themselves_is_ambient(value):
+def test_basic_digest_and_negotiate_are_ambient(value):
     assert is_ambient_scheme("authorization", value)
 
 
-def test_a_bearer_token_or_another_header_is_not():
+def test_a_bearer_token_or_another_header_is_not_ambient():
     assert not is_ambient_scheme("authorization", "Bearer x")
     assert not is_ambient_scheme("x-token", "Basic YTpi")
 
@@ -489,18 +491,18 @@ def test_an_async_extractor_is_a_configuration_error(extractor):
         checked_extractor(extractor)
 
 
-def test_the_name_of_a_header_is_no_extractor():
+def test_a_header_name_is_not_an_extractor():
     with pytest.raises(ConfigurationError, match=r"write extract_custom_header\('x-token'\)"):
         checked_extractor("x-token")
 
 
 @pytest.mark.parametrize("maker", [extract_custom_header, extract_cookies])
-def test_what_makes_extractors_is_none_itself(maker):
+def test_a_function_that_makes_extractors_is_not_one(maker):
     with pytest.raises(ConfigurationError, match=rf"write {maker.__name__}\('name'\)"):
         checked_extractor(maker)
 
 
-def test_a_class_is_no_extractor():
+def test_a_class_is_not_an_extractor():
     class Extractor:
         def __call__(self, request): ...
 
@@ -515,21 +517,21 @@ def test_an_extractor_that_can_t_be_called_with_a_request_says_so(extractor):
         checked_extractor(extractor)
 
 
-def test_an_extractor_that_doesn_t_tell_what_it_takes_is_believed():
+def test_an_extractor_without_a_signature_is_accepted():
     assert checked_extractor(iter) is iter
 
 
-def test_what_can_t_be_called_is_no_extractor():
+def test_an_object_that_is_not_callable_is_not_an_extractor():
     with pytest.raises(ConfigurationError, match="can't be called"):
         checked_extractor(("authorization", "x"))
 
 
 @pytest.mark.parametrize("extractor", [Call(), Call().__call__, functools.partial(Call())])
-def test_anything_that_can_be_called_is_one(extractor):
+def test_any_callable_can_be_an_extractor(extractor):
     assert checked_extractor(extractor) is extractor
 
 
-def test_messages_name_an_extractor_without_what_it_closes_over():
+def test_messages_name_an_extractor_without_its_closure():
     secret = functools.partial(lambda request, token: None, token="s3cret")
 
     assert describe(Call()).endswith("Call")

@@ -1,17 +1,14 @@
-"""The one decision: may this request pass, and as whom."""
+"""The gate's decision: whether a request passes, and as which caller."""
 
 import functools
 import json
 import logging
-from contextlib import nullcontext
 
 import pytest
-from tests.core.making import asgi, on_both_interfaces, wsgi
+from tests.core.builders import BoundClient, asgi, on_both_interfaces, wsgi
 from tests.core.test_bindings import Recognising, Upstream
-from tests.core.test_context import Recorder
 
 from passthrough_auth.core import (
-    Admitted,
     CallerDenied,
     CallerRefused,
     CallerUnauthenticated,
@@ -19,18 +16,16 @@ from passthrough_auth.core import (
     CredentialMissing,
     Credentials,
     CredentialUnusable,
-    Gate,
     MalformedCredential,
     NoCaller,
-    Public,
     Refusal,
-    Refused,
     extract_authorization_header,
     extract_cookie_header,
     extract_cookies,
     extract_custom_header,
     header_extractor,
 )
+from passthrough_auth.core.inbound import Gate
 
 BEARER = ("Authorization", "Bearer alice")
 COOKIE = ("Cookie", "session=alice")
@@ -40,13 +35,17 @@ PREFLIGHT = [("Origin", "https://app.example"), ("Access-Control-Request-Method"
 GATE = Gate(excluded_paths={"/health", "/public/*"})
 
 
-def told(decision):
-    """What a decision comes down to: the headers to forward, the absence, or status and detail."""
-    if isinstance(decision, Admitted):
-        return decision.credentials.headers()
-    if isinstance(decision, Public):
-        return decision.absence
-    return decision.refusal.status, json.loads(decision.refusal.body)["detail"]
+def outcome(admission):
+    """The outcome for a request: the headers to forward, the absence, or the refusal."""
+    if admission.refusal is not None:
+        return answer_of(admission.refusal)
+    if admission.absence in ("public", "preflight"):
+        return admission.absence
+    return admission.credentials().headers()
+
+
+def answer_of(refusal):
+    return refusal.status, json.loads(refusal.body)["detail"]
 
 
 REQUIRED = (401, "Authentication credentials required")
@@ -60,27 +59,27 @@ FORBIDDEN = (403, "Cross-site request with ambient credentials refused")
 @pytest.mark.parametrize("headers", [[], [BEARER], [("Authorization", "broken")]])
 @pytest.mark.parametrize("path", ["/health", "/public/x"])
 @on_both_interfaces
-def test_a_public_path_is_public_whatever_was_sent(make, path, headers):
-    assert told(GATE.decide(make(path, headers))) == "public"
+def test_a_public_path_is_public_with_and_without_credentials(make, path, headers):
+    assert outcome(GATE.admit(make(path, headers))) == "public"
 
 
 @pytest.mark.parametrize("path", ["/", "/me", "/health/", "/public", "/public/../me", ""])
 @on_both_interfaces
 def test_any_other_path_needs_credentials(make, path):
-    """Also one that no handler has: whether it exists is nobody's business."""
-    assert told(GATE.decide(make(path))) == REQUIRED
-    assert told(GATE.decide(make(path, [BEARER]))) == {"authorization": "Bearer alice"}
+    """Also a path without a handler: without credentials it isn't shown that there is none."""
+    assert outcome(GATE.admit(make(path))) == REQUIRED
+    assert outcome(GATE.admit(make(path, [BEARER]))) == {"authorization": "Bearer alice"}
 
 
 def test_a_path_that_can_t_be_decoded_needs_credentials():
     environ = wsgi("/health").environ | {"PATH_INFO": "/public/\xe9"}
 
-    assert told(GATE.decide(type(wsgi())(environ))) == REQUIRED
+    assert outcome(GATE.admit(type(wsgi())(environ))) == REQUIRED
 
 
 def test_the_path_within_the_app_decides_where_it_is_mounted():
-    assert told(GATE.decide(asgi("/api/health", root_path="/api"))) == "public"
-    assert told(GATE.decide(asgi("/health/api", root_path="/health"))) == REQUIRED
+    assert outcome(GATE.admit(asgi("/api/health", root_path="/api"))) == "public"
+    assert outcome(GATE.admit(asgi("/health/api", root_path="/health"))) == REQUIRED
 
 
 # --- Credentials --------------------------------------------------------------------------------
@@ -90,7 +89,7 @@ def test_the_path_within_the_app_decides_where_it_is_mounted():
 def test_authorization_and_cookie_are_taken_by_default(make):
     request = make("/", [COOKIE, BEARER, ("X-Token", "t")])
 
-    assert told(GATE.decide(request)) == {
+    assert outcome(GATE.admit(request)) == {
         "authorization": "Bearer alice",
         "cookie": "session=alice",
     }
@@ -98,12 +97,12 @@ def test_authorization_and_cookie_are_taken_by_default(make):
 
 @on_both_interfaces
 def test_one_of_them_is_enough(make):
-    assert told(GATE.decide(make("/", [COOKIE]))) == {"cookie": "session=alice"}
+    assert outcome(GATE.admit(make("/", [COOKIE]))) == {"cookie": "session=alice"}
 
 
 @on_both_interfaces
 def test_values_are_forwarded_without_the_space_around_them(make):
-    assert told(GATE.decide(make("/", [("Authorization", " \tBearer a ")]))) == {
+    assert outcome(GATE.admit(make("/", [("Authorization", " \tBearer a ")]))) == {
         "authorization": "Bearer a"
     }
 
@@ -127,20 +126,20 @@ def test_values_are_forwarded_without_the_space_around_them(make):
 def test_a_malformed_authorization_is_refused_and_no_cookie_takes_its_place(make, lines, cookie):
     headers = [*cookie, *(("Authorization", line) for line in lines)]
 
-    assert told(GATE.decide(make("/", headers))) == MALFORMED
+    assert outcome(GATE.admit(make("/", headers))) == MALFORMED
 
 
 @on_both_interfaces
-def test_that_does_not_depend_on_the_order_of_the_extractors(make):
+def test_a_malformed_authorization_is_refused_in_any_order_of_the_extractors(make):
     gate = Gate(header_extractors=[extract_cookie_header, extract_authorization_header])
 
-    assert told(gate.decide(make("/", [COOKIE, ("Authorization", "Bearer")]))) == MALFORMED
+    assert outcome(gate.admit(make("/", [COOKIE, ("Authorization", "Bearer")]))) == MALFORMED
 
 
 @on_both_interfaces
-def test_a_malformed_cookie_is_refused_where_there_is_nothing_else(make):
-    assert told(GATE.decide(make("/", [("Cookie", "flag")]))) == MALFORMED
-    assert told(GATE.decide(make("/", [("Cookie", "flag"), BEARER]))) == {
+def test_a_malformed_cookie_without_another_credential_is_refused(make):
+    assert outcome(GATE.admit(make("/", [("Cookie", "flag")]))) == MALFORMED
+    assert outcome(GATE.admit(make("/", [("Cookie", "flag"), BEARER]))) == {
         "authorization": "Bearer alice"
     }
 
@@ -148,18 +147,18 @@ def test_a_malformed_cookie_is_refused_where_there_is_nothing_else(make):
 def test_named_cookies_travel_alone():
     gate = Gate(header_extractors=[extract_cookies("session")])
 
-    assert told(gate.decide(asgi("/", [("Cookie", "csrf=x; session=s")]))) == {
+    assert outcome(gate.admit(asgi("/", [("Cookie", "csrf=x; session=s")]))) == {
         "cookie": "session=s"
     }
-    assert told(gate.decide(asgi("/", [("Cookie", "session=s; session=t")]))) == MALFORMED
+    assert outcome(gate.admit(asgi("/", [("Cookie", "session=s; session=t")]))) == MALFORMED
 
 
 def test_a_custom_header_that_is_sent_twice_is_malformed():
     gate = Gate(header_extractors=[extract_custom_header("x-token")])
 
-    assert told(gate.decide(asgi("/", [("X-Token", "a")]))) == {"x-token": "a"}
-    assert told(gate.decide(asgi("/", [("X-Token", "a"), ("X-Token", "b")]))) == MALFORMED
-    assert told(gate.decide(asgi("/", [BEARER]))) == REQUIRED
+    assert outcome(gate.admit(asgi("/", [("X-Token", "a")]))) == {"x-token": "a"}
+    assert outcome(gate.admit(asgi("/", [("X-Token", "a"), ("X-Token", "b")]))) == MALFORMED
+    assert outcome(gate.admit(asgi("/", [BEARER]))) == REQUIRED
 
 
 def test_of_two_extractors_that_yield_one_name_the_first_wins():
@@ -169,12 +168,14 @@ def test_of_two_extractors_that_yield_one_name_the_first_wins():
 
     gate = Gate(header_extractors=[from_token, extract_authorization_header])
 
-    assert told(gate.decide(asgi("/", [BEARER, ("X-Token", "t")]))) == {"authorization": "Bearer t"}
-    assert told(gate.decide(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}
+    assert outcome(gate.admit(asgi("/", [BEARER, ("X-Token", "t")]))) == {
+        "authorization": "Bearer t"
+    }
+    assert outcome(gate.admit(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}
 
 
-def test_where_the_first_is_malformed_no_other_yields_that_name():
-    """It would forward whole what the first one found to be planted."""
+def test_a_malformed_credential_is_not_replaced_by_a_later_one_with_its_name():
+    """The later one could forward the cookie that the first one rejected as planted."""
     planted = asgi("/", [("Cookie", "session=alice; session=evil")])
     with_bearer = asgi("/", [("Cookie", "session=alice; session=evil"), BEARER])
     gate = Gate(
@@ -185,17 +186,17 @@ def test_where_the_first_is_malformed_no_other_yields_that_name():
         ]
     )
 
-    assert told(gate.decide(planted)) == MALFORMED
-    assert told(gate.decide(with_bearer)) == {"authorization": "Bearer alice"}
+    assert outcome(gate.admit(planted)) == MALFORMED
+    assert outcome(gate.admit(with_bearer)) == {"authorization": "Bearer alice"}
 
 
-def test_that_goes_for_a_value_that_can_t_travel_too():
+def test_a_value_that_can_t_be_forwarded_is_not_replaced_by_a_later_one():
     def from_token(request):
         return "cookie", request.headers["x-token"]
 
     gate = Gate(header_extractors=[from_token, extract_cookie_header])
 
-    assert told(gate.decide(asgi("/", [COOKIE, ("X-Token", "no pair")]))) == MALFORMED
+    assert outcome(gate.admit(asgi("/", [COOKIE, ("X-Token", "no pair")]))) == MALFORMED
 
 
 def malformed_token(request):
@@ -203,56 +204,50 @@ def malformed_token(request):
 
 
 def test_an_extractor_that_finds_authorization_malformed_refuses_the_request():
-    """As a malformed Authorization header does: there is no falling back to a cookie."""
+    """A valid cookie doesn't replace it."""
 
     gate = Gate(header_extractors=[malformed_token, extract_cookie_header])
 
-    assert told(gate.decide(asgi("/", [COOKIE]))) == MALFORMED
+    assert outcome(gate.admit(asgi("/", [COOKIE]))) == MALFORMED
 
 
-def test_unless_an_earlier_extractor_has_found_it():
+def test_a_malformed_authorization_after_a_valid_one_is_ignored():
     gate = Gate(header_extractors=[extract_authorization_header, malformed_token])
 
-    assert told(gate.decide(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}
+    assert outcome(gate.admit(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}
 
 
 def test_the_credentials_come_in_the_order_of_the_extractors():
     gate = Gate(header_extractors=[extract_custom_header("x-token"), extract_cookie_header])
-    decision = gate.decide(asgi("/", [COOKIE, ("X-Token", "t")]))
+    admission = gate.admit(asgi("/", [COOKIE, ("X-Token", "t")]))
 
-    assert decision.credentials == Credentials(("x-token", "t"), ("cookie", "session=alice"))
+    assert admission.credentials() == Credentials(("x-token", "t"), ("cookie", "session=alice"))
 
 
-def test_schemes_with_commas_are_opted_in_by_name():
+def test_schemes_with_commas_are_allowed_by_name():
     digest = asgi("/", [("Authorization", 'Digest username="a", realm="b c"')])
 
-    assert told(GATE.decide(digest)) == MALFORMED
-    assert told(Gate(comma_schemes=iter(["Digest"])).decide(digest)) == {
+    assert outcome(GATE.admit(digest)) == MALFORMED
+    assert outcome(Gate(comma_schemes=iter(["Digest"])).admit(digest)) == {
         "authorization": 'Digest username="a", realm="b c"'
     }
 
 
-def test_an_ordinary_request_is_nothing_to_log(caplog):
-    """Nor is one without credentials, or with malformed ones."""
+def test_an_ordinary_request_is_not_logged(caplog):
+    """A request without credentials or with malformed ones isn't logged either."""
     for headers in ([BEARER, COOKIE], [COOKIE], [], [("Authorization", "Bearer")]):
-        GATE.decide(asgi("/", headers))
+        GATE.admit(asgi("/", headers))
 
     assert caplog.records == []
 
 
-@pytest.mark.parametrize(
-    ("decision", "field"),
-    [
-        (GATE.decide(asgi("/", [BEARER])), "credentials"),
-        (GATE.decide(asgi("/health")), "absence"),
-        (GATE.decide(asgi("/")), "refusal"),
-        (GATE.decide(asgi("/")).refusal, "status"),
-    ],
-)
-def test_a_decision_is_final(decision, field):
-    """One refusal answers many requests, so nothing may be written into it."""
+def test_a_refusal_is_final():
+    """The gate reuses a refusal for many requests, so it must not be changeable."""
+    refusal = GATE.admit(asgi("/")).refusal
+
+    assert GATE.admit(asgi("/")).refusal is refusal
     with pytest.raises(AttributeError):
-        setattr(decision, field, None)
+        refusal.status = 200
 
 
 # --- Extractors of an app's own -----------------------------------------------------------------
@@ -286,18 +281,18 @@ async def answer():
         (("s3cret\n", "x-token"), "returned a name that can't be forwarded as a credential"),
     ],
 )
-def test_what_is_no_credential_counts_as_nothing_and_is_warned_of(pair, said, caplog):
+def test_an_invalid_result_of_an_extractor_is_ignored_with_a_warning(pair, said, caplog):
     gate = Gate(header_extractors=[yielding(pair), extract_cookie_header])
 
-    assert told(gate.decide(asgi("/", [COOKIE]))) == {"cookie": "session=alice"}
-    assert told(gate.decide(asgi("/"))) == REQUIRED
+    assert outcome(gate.admit(asgi("/", [COOKIE]))) == {"cookie": "session=alice"}
+    assert outcome(gate.admit(asgi("/"))) == REQUIRED
     assert caplog.text.count(said) == 1
     assert "extract_anything" in caplog.text
     assert "s3cret" not in caplog.text
 
 
-def test_a_wrapped_extractor_of_core_is_checked_like_an_app_s_own(caplog):
-    """Also if it took over all that the wrapped one has, as `functools.wraps` does."""
+def test_the_wrapper_of_a_core_extractor_is_checked_like_an_app_s_own(caplog):
+    """Also if it has all attributes of the wrapped extractor, as with `functools.wraps`."""
 
     @functools.wraps(extract_authorization_header)
     def extract_for_a_tenant(request):
@@ -305,20 +300,20 @@ def test_a_wrapped_extractor_of_core_is_checked_like_an_app_s_own(caplog):
 
     gate = Gate(header_extractors=[extract_for_a_tenant])
 
-    assert told(gate.decide(asgi("/", [BEARER]))) == REQUIRED
+    assert outcome(gate.admit(asgi("/", [BEARER]))) == REQUIRED
     assert "returned a name that can't be forwarded" in caplog.text
 
 
-def test_a_coroutine_counts_as_nothing_and_is_closed(caplog):
-    """What only shows when it is called: a function that returns another one's coroutine."""
+def test_a_coroutine_is_ignored_and_closed(caplog):
+    """A plain function that returns a coroutine passes the check at start-up."""
     gate = Gate(header_extractors=[lambda request: answer()])
 
-    assert told(gate.decide(asgi("/"))) == REQUIRED
+    assert outcome(gate.admit(asgi("/"))) == REQUIRED
     assert "returned a coroutine" in caplog.text
 
 
-def test_an_extractor_that_raises_yields_nothing_and_is_warned_of_once(caplog):
-    """Once for each way of failing, by the exception's type: its text can hold the secret."""
+def test_an_extractor_that_raises_is_ignored_with_one_warning(caplog):
+    """One warning for each type of exception. Its text isn't logged: it can contain a secret."""
 
     def extract_token(request):
         raise {"a": KeyError, "b": UnicodeError}[request.headers["x-token"]]("s3cret")
@@ -327,7 +322,7 @@ def test_an_extractor_that_raises_yields_nothing_and_is_warned_of_once(caplog):
 
     for token in ("a", "b", "a", "b"):
         headers = [COOKIE, ("X-Token", token)]
-        assert told(gate.decide(asgi("/", headers))) == {"cookie": "session=alice"}
+        assert outcome(gate.admit(asgi("/", headers))) == {"cookie": "session=alice"}
     assert [record.getMessage() for record in caplog.records] == [
         f"The extractor {__name__}.{extract_token.__qualname__} raised {error}: "
         "it counts as having found nothing"
@@ -337,37 +332,37 @@ def test_an_extractor_that_raises_yields_nothing_and_is_warned_of_once(caplog):
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-def test_an_extractor_that_wants_more_of_the_request_is_told_where_that_is(caplog):
+def test_the_warning_for_an_attribute_error_points_to_request_native(caplog):
     gate = Gate(header_extractors=[lambda request: request.query_params])
 
-    assert told(gate.decide(asgi("/"))) == REQUIRED
+    assert outcome(gate.admit(asgi("/"))) == REQUIRED
     assert "what only the framework's own request has is on request.native" in caplog.text
 
 
-def test_an_extractor_may_say_that_a_credential_is_malformed():
+def test_an_extractor_can_report_a_malformed_credential():
     def extract_token(request):
         raise MalformedCredential("s3cret")
 
     gate = Gate(header_extractors=[extract_token, extract_cookie_header])
 
-    assert told(gate.decide(asgi("/"))) == MALFORMED
-    assert told(gate.decide(asgi("/", [COOKIE]))) == {"cookie": "session=alice"}
+    assert outcome(gate.admit(asgi("/"))) == MALFORMED
+    assert outcome(gate.admit(asgi("/", [COOKIE]))) == {"cookie": "session=alice"}
 
 
-def test_what_stops_the_process_is_not_held_up():
+def test_keyboard_interrupt_is_not_caught():
     def extract_token(request):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Gate(header_extractors=[extract_token]).decide(asgi("/"))
+        Gate(header_extractors=[extract_token]).admit(asgi("/"))
 
 
-def test_a_name_is_forwarded_in_lower_case_and_its_value_held_to_the_same_grammar():
+def test_an_app_s_extractor_has_the_same_grammar_and_lower_case_names():
     gate = Gate(header_extractors=[yielding(("X-Token", " t "))])
     broken = Gate(header_extractors=[yielding(("X-Token", "a\r\nx: y"))])
 
-    assert told(gate.decide(asgi("/"))) == {"x-token": "t"}
-    assert told(broken.decide(asgi("/"))) == MALFORMED
+    assert outcome(gate.admit(asgi("/"))) == {"x-token": "t"}
+    assert outcome(broken.admit(asgi("/"))) == MALFORMED
 
 
 # --- Refusals -----------------------------------------------------------------------------------
@@ -375,7 +370,7 @@ def test_a_name_is_forwarded_in_lower_case_and_its_value_held_to_the_same_gramma
 
 @on_both_interfaces
 def test_a_refusal_is_a_401_that_asks_for_a_bearer_token(make):
-    refusal = GATE.decide(make("/me")).refusal
+    refusal = GATE.admit(make("/me")).refusal
 
     assert refusal.status == 401
     assert refusal.body == b'{"detail": "Authentication credentials required"}'
@@ -392,7 +387,7 @@ def test_the_challenge_names_what_was_configured():
     challenge = 'Bearer realm="flyte", resource_metadata="https://a.example/.well-known/m"'
 
     for headers in ([], [("Authorization", "Bearer")]):
-        refusal = gate.decide(asgi("/", headers)).refusal
+        refusal = gate.admit(asgi("/", headers)).refusal
         assert dict(refusal.headers)["www-authenticate"] == challenge
 
 
@@ -400,7 +395,7 @@ def test_the_challenge_names_what_was_configured():
     "headers", [[("Authorization", "s3cret")], [("Cookie", "s3cret")], [COOKIE, CROSS_SITE]]
 )
 def test_a_refusal_never_echoes_what_was_sent(headers):
-    refusal = GATE.decide(asgi("/me?s3cret", headers, method="POST")).refusal
+    refusal = GATE.admit(asgi("/me?s3cret", headers, method="POST")).refusal
 
     assert "s3cret" not in repr(refusal)
     assert "session" not in repr(refusal)
@@ -410,7 +405,7 @@ def test_an_app_can_replace_headers_and_body():
     def on_refusal(request, refusal):
         return refusal._replace(headers=(("X-Path", request.path),), body=b"no")
 
-    refusal = Gate(on_refusal=on_refusal).decide(asgi("/me")).refusal
+    refusal = Gate(on_refusal=on_refusal).admit(asgi("/me")).refusal
 
     assert refusal == Refusal(401, (("x-path", "/me"), ("content-length", "2")), b"no")
 
@@ -433,12 +428,12 @@ def redirecting(request, refusal):
         (redirecting, "/me\r\nset-cookie: a=b", "no Refusal that can be sent"),
     ],
 )
-def test_a_replacement_that_can_t_be_sent_is_not(on_refusal, path, said, caplog):
-    """Neither a success, which would be no refusal, nor a header that the caller wrote."""
+def test_an_unusable_replacement_is_not_sent(on_refusal, path, said, caplog):
+    """A success isn't a refusal, and a caller must not be able to add a header."""
     gate = Gate(on_refusal=on_refusal)
     headers = [("Authorization", "s3cret")]
 
-    assert told(gate.decide(asgi(path, headers))) == MALFORMED
+    assert outcome(gate.admit(asgi(path, headers))) == MALFORMED
     assert said in caplog.text
     assert "s3cret" not in caplog.text
 
@@ -450,26 +445,26 @@ def test_a_replacement_that_can_t_be_sent_is_not(on_refusal, path, said, caplog)
 def test_a_preflight_needs_credentials_unless_it_is_allowed(make):
     preflight = make("/me", PREFLIGHT, method="OPTIONS")
 
-    assert told(GATE.decide(preflight)) == REQUIRED
-    assert told(Gate(allow_preflight=True).decide(preflight)) == "preflight"
+    assert outcome(GATE.admit(preflight)) == REQUIRED
+    assert outcome(Gate().admit(preflight, preflights=True)) == "preflight"
 
 
-def test_that_a_preflight_was_refused_is_said_once(caplog):
-    """The browser's own message doesn't tell that the order of two middlewares is wrong."""
+def test_a_refused_preflight_is_logged_once(caplog):
+    """The browser's own message doesn't say that two middlewares are in the wrong order."""
     gate = Gate()
 
     for _ in range(3):
-        gate.decide(asgi("/me", PREFLIGHT, method="OPTIONS"))
+        gate.admit(asgi("/me", PREFLIGHT, method="OPTIONS"))
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "Put the CORS middleware outside this one" in caplog.text
     assert "app.example" not in caplog.text
 
 
-def test_that_a_cross_site_request_was_refused_is_said_once(caplog):
+def test_a_refused_cross_site_request_is_logged_once(caplog):
     gate = Gate()
     for _ in range(2):
-        gate.decide(asgi("/me", [COOKIE, ("sec-fetch-site", "cross-site")], method="POST"))
+        gate.admit(asgi("/me", [COOKIE, ("sec-fetch-site", "cross-site")], method="POST"))
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "name the origin that the browser shows in trusted_origins" in caplog.text
@@ -477,16 +472,19 @@ def test_that_a_cross_site_request_was_refused_is_said_once(caplog):
 
 @pytest.mark.parametrize("headers", [[], PREFLIGHT[:1], PREFLIGHT[1:]])
 def test_only_a_preflight_is_allowed_through(headers):
-    gate = Gate(allow_preflight=True)
-
-    assert told(gate.decide(asgi("/me", headers, method="OPTIONS"))) == REQUIRED
-    assert told(gate.decide(asgi("/me", PREFLIGHT, method="GET"))) == REQUIRED
+    for method, lines in (("OPTIONS", headers), ("GET", PREFLIGHT)):
+        request = asgi("/me", lines, method=method)
+        assert outcome(GATE.admit(request, preflights=True)) == REQUIRED
 
 
 def test_a_preflight_has_no_caller_even_with_credentials():
-    decision = Gate(allow_preflight=True).decide(asgi("/", [*PREFLIGHT, BEARER], method="OPTIONS"))
+    request = asgi("/", [*PREFLIGHT, BEARER], method="OPTIONS")
 
-    assert told(decision) == "preflight"
+    admission = GATE.admit(request, preflights=True)
+
+    assert outcome(admission) == "preflight"
+    with pytest.raises(NoCaller):
+        admission.credentials()
 
 
 # --- Cross-site requests ------------------------------------------------------------------------
@@ -495,13 +493,13 @@ def test_a_preflight_has_no_caller_even_with_credentials():
 @pytest.mark.parametrize("method", ["POST", "DELETE", "get"])
 @on_both_interfaces
 def test_another_site_can_t_act_with_a_user_s_cookie(make, method):
-    assert told(GATE.decide(make("/me", [COOKIE, CROSS_SITE], method=method))) == FORBIDDEN
+    assert outcome(GATE.admit(make("/me", [COOKIE, CROSS_SITE], method=method))) == FORBIDDEN
 
 
 def test_another_site_can_t_open_a_websocket_with_a_user_s_cookie():
     headers = [COOKIE, ("Origin", "https://evil.example"), ("Host", "app.example")]
 
-    assert told(GATE.decide(asgi("/ws", headers, kind="websocket"))) == FORBIDDEN
+    assert outcome(GATE.admit(asgi("/ws", headers, kind="websocket"))) == FORBIDDEN
 
 
 @pytest.mark.parametrize(
@@ -517,10 +515,8 @@ def test_another_site_can_t_open_a_websocket_with_a_user_s_cookie():
     ],
 )
 @on_both_interfaces
-def test_what_is_safe_or_its_own_or_carries_what_no_browser_attaches_is_admitted(
-    make, headers, method
-):
-    assert isinstance(GATE.decide(make("/me", headers, method=method)), Admitted)
+def test_safe_own_and_unambient_requests_are_admitted(make, headers, method):
+    assert GATE.admit(make("/me", headers, method=method)).refusal is None
 
 
 @on_both_interfaces
@@ -528,43 +524,43 @@ def test_a_trusted_origin_may_act_as_its_users(make):
     gate = Gate(trusted_origins={"https://admin.example"})
     headers = [COOKIE, CROSS_SITE, ("Origin", "https://admin.example")]
 
-    assert told(gate.decide(make("/me", headers, method="POST"))) == {"cookie": "session=alice"}
+    assert outcome(gate.admit(make("/me", headers, method="POST"))) == {"cookie": "session=alice"}
 
 
-def test_a_password_that_browsers_repeat_by_themselves_is_like_a_cookie():
+def test_basic_credentials_are_like_a_cookie():
     headers = [("Authorization", "Basic YTpi"), COOKIE, CROSS_SITE]
 
-    assert told(GATE.decide(asgi("/me", headers, method="POST"))) == FORBIDDEN
+    assert outcome(GATE.admit(asgi("/me", headers, method="POST"))) == FORBIDDEN
 
 
-def test_a_token_that_a_proxy_makes_of_its_cookie_is_like_a_cookie():
+def test_a_token_that_a_proxy_makes_from_a_cookie_is_like_a_cookie():
     gate = Gate(header_extractors=[extract_custom_header("x-forwarded-access-token")])
     headers = [("X-Forwarded-Access-Token", "t"), CROSS_SITE]
 
-    assert told(gate.decide(asgi("/me", headers, method="POST"))) == FORBIDDEN
+    assert outcome(gate.admit(asgi("/me", headers, method="POST"))) == FORBIDDEN
 
 
-def test_an_extractor_of_an_app_s_own_says_whether_it_is_ambient():
+def test_an_app_s_extractor_says_whether_it_is_ambient():
     not_ambient = header_extractor(ambient=False)(yielding(("x-token", "t")))
     request = asgi("/me", [CROSS_SITE], method="POST")
 
-    assert told(Gate(header_extractors=[yielding(("x-token", "t"))]).decide(request)) == FORBIDDEN
-    assert told(Gate(header_extractors=[not_ambient]).decide(request)) == {"x-token": "t"}
+    assert outcome(Gate(header_extractors=[yielding(("x-token", "t"))]).admit(request)) == FORBIDDEN
+    assert outcome(Gate(header_extractors=[not_ambient]).admit(request)) == {"x-token": "t"}
 
 
-def test_a_credential_that_lost_to_an_ambient_one_does_not_make_up_for_it():
-    """Of the same name, it is not forwarded; so it proves nothing about the one that is."""
+def test_a_credential_that_is_not_forwarded_does_not_prove_the_request():
+    """An ambient credential of the same name came first, so only that one is forwarded."""
     not_ambient = header_extractor(ambient=False)(yielding(("cookie", "a=b")))
     gate = Gate(header_extractors=[extract_cookie_header, not_ambient])
 
-    assert told(gate.decide(asgi("/me", [COOKIE, CROSS_SITE], method="POST"))) == FORBIDDEN
+    assert outcome(gate.admit(asgi("/me", [COOKIE, CROSS_SITE], method="POST"))) == FORBIDDEN
 
 
-def test_a_cross_site_request_without_credentials_is_told_so():
-    assert told(GATE.decide(asgi("/me", [CROSS_SITE], method="POST"))) == REQUIRED
+def test_a_cross_site_request_without_credentials_is_a_401():
+    assert outcome(GATE.admit(asgi("/me", [CROSS_SITE], method="POST"))) == REQUIRED
 
 
-# --- Holds and upstream refusals ----------------------------------------------------------------
+# --- Admissions and upstream refusals -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -576,15 +572,16 @@ def test_a_cross_site_request_without_credentials_is_told_so():
         (asgi("/me", PREFLIGHT, method="OPTIONS"), "preflight"),
     ],
 )
-def test_a_hold_stands_for_what_was_decided(request_, found):
-    gate = Gate(excluded_paths=["/health"], allow_preflight=True, bindings=[Recorder()])
-    hold = gate.hold(gate.decide(request_))
+def test_the_caller_of_a_request_is_the_one_that_the_gate_admitted(request_, found):
+    client = BoundClient()
+    gate = Gate(excluded_paths=["/health"], bindings=[client])
+    admission = gate.admit(request_, preflights=True)
 
     try:
-        assert hold.credentials().headers() == found
+        assert admission.credentials().headers() == found
     except NoCaller as absent:
         assert absent.reason == found  # noqa: PT017 - either is a test of its own
-    assert len(hold.bindings) == 1
+    assert admission.bindings == (client,)
 
 
 @pytest.mark.parametrize(
@@ -606,7 +603,7 @@ def test_an_upstream_refusal_is_answered_however_deep_it_is(error, answer):
 
     refusal = gate.refusal_for(asgi("/me"), outer)
 
-    assert told(Refused(refusal)) == answer
+    assert answer_of(refusal) == answer
     assert dict(refusal.headers)["cache-control"] == "no-store"
     challenge = 'Bearer realm="flyte"' if refusal.status == 401 else None
     assert dict(refusal.headers).get("www-authenticate") == challenge
@@ -665,8 +662,6 @@ class AsyncCall:
         ({"trusted_origins": "https://a.example"}, "takes a collection, not"),
         ({"trusted_origins": {"https://a.example": False}}, "takes a collection, not"),
         ({"trusted_origins": ["a.example"]}, "Write scheme, host"),
-        ({"allow_preflight": "yes"}, "True or False"),
-        ({"allow_preflight": 1}, "True or False"),
         ({"comma_schemes": "Digest"}, r"write \{'Digest'\}"),
         ({"comma_schemes": {"Digest": False}}, r"write \{'Digest'\}"),
         ({"comma_schemes": None}, r"write \{'Digest'\}"),
@@ -678,7 +673,7 @@ class AsyncCall:
         ({"on_refusal": async_answer}, r"\(request, refusal\) -> Refusal"),
         ({"on_refusal": AsyncCall()}, r"\(request, refusal\) -> Refusal"),
         ({"on_refusal": functools.partial(async_answer)}, r"\(request, refusal\) -> Refusal"),
-        ({"bindings": [7]}, "bindings takes callables"),
+        ({"bindings": [7]}, "bindings takes objects"),
         ({"on_refusal": lambda refusal: refusal}, r"is called as \(request, refusal\)"),
         ({"trusted_origins": ["https://a.example:8443/"]}, "wildcard: 'https://a.example:8443'$"),
         ({"trusted_origins": ["a.example"]}, "wildcard: 'https://a.example'$"),
@@ -686,7 +681,7 @@ class AsyncCall:
         ({"trusted_origins": ["*"]}, "wildcard: 'https://admin.example.com'$"),
         ({"trusted_origins": [7]}, "wildcard: 'https://admin.example.com'$"),
         ({"bindings": 7}, "bindings takes a collection"),
-        ({"bindings": {nullcontext: False}}, "bindings takes a collection"),
+        ({"bindings": {BoundClient(): False}}, "bindings takes a collection"),
         (
             {"header_extractors": {extract_cookie_header: False}},
             r"takes a collection, not a mapping",
@@ -701,4 +696,4 @@ def test_an_option_that_can_t_be_right_says_what_to_write(options, advice):
 def test_none_stands_for_the_default():
     gate = Gate(header_extractors=None, excluded_paths=None, bindings=None)
 
-    assert told(gate.decide(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}
+    assert outcome(gate.admit(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}

@@ -12,21 +12,19 @@ import traceback
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.making import asgi, wsgi
+from tests.core.builders import asgi, wsgi
 
 from passthrough_auth.core import (
-    AsyncBodyInContext,
-    BodyInContext,
     Credential,
     Credentials,
     Destinations,
-    Gate,
-    Hold,
     MalformedCredential,
-    auth_metadata,
+    acting_as,
     extract_cookies,
     snapshot,
 )
+from passthrough_auth.core.caller import AsyncBodyInContext, BodyInContext, CallerScope
+from passthrough_auth.core.inbound import Gate
 
 SECRET = "s3cret-of-alice"
 PAIR = ("authorization", f"Bearer {SECRET}")
@@ -35,28 +33,28 @@ HEADERS = [PAIR, ("Cookie", f"session={SECRET}")]
 
 
 def _snapshot():
-    with Hold(CREDENTIALS).active():
+    with CallerScope(CREDENTIALS).active():
         return snapshot()
 
 
-def _auth_metadata():
-    return auth_metadata(PAIR)
+def _acting_as():
+    return acting_as(PAIR)
 
 
 HOLDERS = {
     "Credential": Credential(*PAIR),
     "Credentials": CREDENTIALS,
-    "Admitted": Gate().decide(asgi("/", HEADERS)),
-    "Refused": Gate().decide(asgi("/", [("Authorization", SECRET)])),
+    "Admission": Gate().admit(asgi("/", HEADERS)),
+    "Refused": Gate().admit(asgi("/", [("Authorization", SECRET)])),
     "AsgiRequest": asgi("/", HEADERS),
     "WsgiRequest": wsgi("/", HEADERS),
     "Headers": asgi("/", HEADERS).headers,
-    "Hold": Hold(CREDENTIALS),
-    "active": Hold(CREDENTIALS).active(),
-    "auth_metadata": _auth_metadata(),
+    "CallerScope": CallerScope(CREDENTIALS),
+    "active": CallerScope(CREDENTIALS).active(),
+    "acting_as": _acting_as(),
     "Snapshot": _snapshot(),
-    "BodyInContext": BodyInContext([], print, Hold(CREDENTIALS).close),
-    "AsyncBodyInContext": AsyncBodyInContext([], Hold(CREDENTIALS)),
+    "BodyInContext": BodyInContext([], print, CallerScope(CREDENTIALS).close),
+    "AsyncBodyInContext": AsyncBodyInContext([], CallerScope(CREDENTIALS)),
 }
 each_holder = pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
 
@@ -93,15 +91,15 @@ def test_no_pickle_holds_it(holder, protocol):
 
 
 @pytest.mark.parametrize(
-    "name", ["Credential", "Credentials", "Admitted", "AsgiRequest", "WsgiRequest", "Snapshot"]
+    "name", ["Credential", "Credentials", "AsgiRequest", "WsgiRequest", "Snapshot", "Admission"]
 )
-def test_what_is_handed_to_an_app_can_t_be_pickled(name):
+def test_objects_that_an_app_gets_can_t_be_pickled(name):
     with pytest.raises(TypeError, match="can't be pickled"):
         pickle.dumps(HOLDERS[name])
 
 
 @each_holder
-def test_neither_does_vars_nor_asdict_nor_json(holder):
+def test_vars_asdict_and_json_don_t_hold_it(holder):
     if hasattr(holder, "__dict__"):
         assert SECRET not in repr(vars(holder))
     if dataclasses.is_dataclass(holder):
@@ -112,40 +110,42 @@ def test_neither_does_vars_nor_asdict_nor_json(holder):
     assert SECRET not in str(caught.value)
 
 
-def test_neither_does_what_a_hop_adds_though_it_is_a_plain_dict():
-    destinations = Destinations("https://a.example")
-    with Hold(CREDENTIALS).active():
-        hop = destinations.hop("https://a.example/")
+def test_the_redirect_history_doesn_t_hold_it():
+    headers = {}
+    with CallerScope(CREDENTIALS).active():
+        redirects = Destinations("https://a.example").carry("https://a.example/", headers)
 
-    assert SECRET in hop.add["authorization"]
-    with pytest.raises(TypeError, match="can't be pickled"):
-        pickle.dumps(hop)
+    assert SECRET in headers["authorization"]
+    assert SECRET not in repr(redirects)
+    assert SECRET.encode() not in pickle.dumps(redirects)
 
 
-def test_they_do_hold_it_for_whom_it_is_meant():
-    """Or else all of this would show nothing."""
+def test_the_objects_do_have_the_secret():
+    """Without it, the other tests would prove nothing."""
     assert SECRET in CREDENTIALS.headers()["authorization"]
-    assert SECRET in HOLDERS["Admitted"].credentials.headers()["cookie"]
+    assert SECRET in HOLDERS["Admission"].credentials().headers()["cookie"]
     assert SECRET in HOLDERS["AsgiRequest"].headers["authorization"]
 
 
 class Interrupt(BaseException):
-    """As of the keyboard, or a timeout of gevent's."""
+    """Like KeyboardInterrupt, or a timeout of gevent."""
 
 
 def interrupted(request):
     raise Interrupt
 
 
-def test_an_interrupt_passes_and_takes_nothing_of_the_request_along():
+def test_an_interrupt_passes_and_does_not_keep_the_request():
     gate = Gate(header_extractors=[extract_cookies("session"), interrupted], bindings=[])
 
     with pytest.raises(Interrupt) as caught:
-        gate.decide(asgi("/", HEADERS))
+        gate.admit(asgi("/", HEADERS))
 
     frames = traceback.StackSummary.extract(traceback.walk_tb(caught.tb), capture_locals=True)
-    shown = [(frame.name, frame.locals) for frame in frames if "/core/gate.py" in frame.filename]
-    assert [name for name, _ in shown] == ["decide", "_judge", "_extract"]
+    shown = [
+        (frame.name, frame.locals) for frame in frames if "/inbound/_gate.py" in frame.filename
+    ]
+    assert [name for name, _ in shown] == ["admit", "_judge", "_extract"]
     assert SECRET not in str(shown)
 
 
@@ -156,19 +156,19 @@ anything = st.text(st.characters(max_codepoint=0xFF), max_size=20)
 
 
 @given(tail=visible | anything, name=st.sampled_from(["authorization", "cookie", "x-token"]))
-def test_whatever_the_value_no_text_holds_it(tail, name):
+def test_no_text_holds_any_value(tail, name):
     value = f"{SECRET}={tail}"
     credential = Credential(name, value)
 
     for text in (repr(credential), str(Credentials((name, value))), f"{credential}"):
         assert SECRET not in text
     with pytest.raises(MalformedCredential) as caught:
-        auth_metadata((name, f"{value}\n{tail}x"))
+        acting_as((name, f"{value}\n{tail}x"))
     assert SECRET not in "".join(traceback.format_exception(caught.value, limit=0))
 
 
 class _Texts(logging.Handler):
-    """Keeps all that is logged, as text, with tracebacks."""
+    """Keeps the log as text, with tracebacks."""
 
     def __init__(self):
         super().__init__(logging.DEBUG)
@@ -229,7 +229,7 @@ def test_whatever_extractors_do_with_it_neither_log_nor_answer_holds_it(logged, 
     )
     logged.clear()
 
-    decision = gate.decide(asgi("/", [("Cookie", f"session={SECRET}; session={cookie}{SECRET}")]))
+    decision = gate.admit(asgi("/", [("Cookie", f"session={SECRET}; session={cookie}{SECRET}")]))
 
     assert any("raised ValueError" in text for text in logged)
     assert not [text for text in logged if SECRET in text]

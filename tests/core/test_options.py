@@ -1,14 +1,9 @@
-"""Options as they stand in a framework's settings."""
+"""Options in a framework's settings."""
 
 import pytest
 
-from passthrough_auth.core import (
-    OPTION_NAMES,
-    ConfigurationError,
-    Gate,
-    extract_authorization_header,
-    options_from,
-)
+from passthrough_auth.core import ConfigurationError, extract_authorization_header
+from passthrough_auth.core.inbound import OPTION_NAMES, Gate, options_from
 
 EXTRACTOR = "passthrough_auth.core.extract_authorization_header"
 
@@ -19,8 +14,8 @@ def test_every_option_of_the_gate_is_one_of_the_settings():
     assert sorted(parameters) == list(OPTION_NAMES)
 
 
-def test_settings_are_handed_on_as_they_are():
-    settings = {"excluded_paths": ["/health"], "realm": "flyte", "allow_preflight": True}
+def test_settings_are_passed_on_unchanged():
+    settings = {"excluded_paths": ["/health"], "realm": "flyte", "comma_schemes": ["Digest"]}
 
     assert options_from(settings, source="settings.X") == settings
     assert options_from({}, source="settings.X") == {}
@@ -59,11 +54,11 @@ def test_none_stays_none():
         (None, r"settings\.X is a dict of options, not NoneType"),
         ({"exclude_paths": []}, "no option 'exclude_paths'; did you mean 'excluded_paths'"),
         ({"EXCLUDED_PATHS": []}, "no option 'EXCLUDED_PATHS'; did you mean 'excluded_paths'"),
-        ({"colour": []}, "no option 'colour'. The options are allow_preflight, "),
+        ({"colour": []}, "no option 'colour'. The options are bindings, "),
         ({7: []}, "no option 7"),
     ],
 )
-def test_settings_that_can_t_be_right_say_what_there_is(settings, said):
+def test_wrong_settings_say_which_options_exist(settings, said):
     with pytest.raises(ConfigurationError, match=said):
         options_from(settings, source="settings.X")
 
@@ -82,7 +77,7 @@ def test_settings_that_can_t_be_right_say_what_there_is(settings, said):
     ],
 )
 @pytest.mark.parametrize("option", ["header_extractors", "bindings", "on_refusal"])
-def test_a_path_that_leads_nowhere_says_what_to_write(option, path):
+def test_a_dotted_path_that_can_t_be_imported_says_what_to_write(option, path):
     given = path if option == "on_refusal" else [path]
 
     said = rf"{option} in X: .* can't be imported \(.+\). Write the dotted path"
@@ -90,13 +85,13 @@ def test_a_path_that_leads_nowhere_says_what_to_write(option, path):
         options_from({option: given}, source="X")
 
 
-def test_the_cause_of_a_failed_import_is_told():
-    """It may be an import within that module, or an extra that is not installed."""
+def test_the_error_shows_the_cause_of_a_failed_import():
+    """The cause may be an import within that module, or an extra that is not installed."""
     with pytest.raises(ConfigurationError, match=r"\(No module named 'no_such_module'\)"):
         options_from({"on_refusal": "no_such_module.to_login"}, source="X")
 
 
-def test_one_path_where_a_list_is_meant_is_told_so():
+def test_one_path_instead_of_a_list_says_what_to_write():
     options = options_from({"header_extractors": EXTRACTOR}, source="X")
 
     with pytest.raises(ConfigurationError, match=r"write \[extract_authorization_header\]"):

@@ -1,10 +1,10 @@
-"""An origin is read off a URL only if every client would connect to it."""
+"""A URL has an origin only if every client would connect to that origin."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passthrough_auth.core import Origin, origin_of
+from passthrough_auth.core.origin import Origin, origin_of
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from passthrough_auth.core import Origin, origin_of
             "https://good.example.com.evil.example",
             Origin("https", "good.example.com.evil.example", 443),
         ),
-        # After the host has ended, nothing changes it.
+        # After the end of the host, no character changes it.
         ("https://api.example.com/\\@evil.example", Origin("https", "api.example.com", 443)),
         ("https://api.example.com/@evil.example:99999", Origin("https", "api.example.com", 443)),
     ],
@@ -113,7 +113,7 @@ def test_a_plain_url_has_an_origin_in_one_spelling(url, expected):
         "https://api.example.com[::1]/",
     ],
 )
-def test_a_url_that_could_be_read_in_two_ways_has_none(url):
+def test_a_url_that_could_be_read_in_two_ways_has_no_origin(url):
     assert origin_of(url) is None
 
 
@@ -165,15 +165,15 @@ HOSTILE = st.text(
 
 
 @given(HOSTILE)
-def test_no_input_raises(text):
-    """Whatever stands before, in or after a URL: an origin or None."""
+def test_every_text_has_an_origin_or_none(text):
+    """No text raises an error, also none around or within a URL."""
     for url in (text, f"https://{text}", f"https://good.example.com{text}", f"{text}://a.example"):
         origin_of(url)
 
 
 @given(HOSTILE)
-def test_what_is_read_reads_the_same_again(text):
-    """The text of an origin is the origin: nothing is lost or gained by writing it down."""
+def test_the_text_of_an_origin_has_the_same_origin(text):
+    """Writing an origin as text and reading it again gives the same origin."""
     origin = origin_of(f"https://{text}")
 
     if origin is not None:
@@ -182,7 +182,7 @@ def test_what_is_read_reads_the_same_again(text):
 
 
 @given(HOSTILE)
-def test_what_follows_a_host_never_makes_it_another(text):
+def test_text_after_a_host_never_changes_it_to_another(text):
     """Appending to a URL either ends the host there, extends it visibly, or leaves no origin."""
     origin = origin_of(f"https://good.example.com{text}")
 
@@ -192,15 +192,15 @@ def test_what_follows_a_host_never_makes_it_another(text):
 
 
 @given(HOSTILE)
-def test_what_precedes_a_host_never_leaves_it_named(text):
-    """Nothing before it, a user name above all, makes another URL's host read as this one."""
+def test_text_before_a_host_never_keeps_the_origin(text):
+    """No text before it, such as a user name, makes another URL have this origin."""
     origin = origin_of(f"https://{text}good.example.com")
 
     if origin is not None and origin.host == "good.example.com":
         assert text == ""
 
 
-def test_a_name_is_as_long_as_names_may_be():
+def test_a_host_name_has_at_most_253_characters():
     """RFC 1035 section 2.3.4: 255 octets on the wire, which are 253 characters."""
     labels = ".".join(["a" * 63] * 3)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from passthrough_auth.core import ConfigurationError, Refusal
-from passthrough_auth.core.refusal import bearer_challenge, sendable
+from passthrough_auth.core.inbound._refusal import bearer_challenge, checked_refusal
 
 REFUSAL = Refusal.json(401, "Authentication credentials required", ("www-authenticate", "Bearer"))
 
@@ -58,7 +58,7 @@ def test_a_parameter_that_can_t_be_quoted_is_a_configuration_error(name, value):
         "https://a.example/a b",
     ],
 )
-def test_metadata_at_no_absolute_web_url_is_a_configuration_error(metadata):
+def test_metadata_without_an_absolute_web_url_is_a_configuration_error(metadata):
     with pytest.raises(ConfigurationError, match=r"is not an absolute URL: write 'https://"):
         bearer_challenge(None, metadata)
 
@@ -69,10 +69,10 @@ def test_metadata_on_the_developer_s_own_machine_may_be_over_plain_http():
 
 
 def test_an_app_s_refusal_is_sent_with_the_length_of_its_own_body():
-    """What is natural to write, replacing the body only, would leave the old length."""
+    """An app that replaces only the body would otherwise send the old length."""
     page = REFUSAL._replace(body=b"<h1>Who are you?</h1>")
 
-    headers = [value for name, value in sendable(page).headers if name == "content-length"]
+    headers = [value for name, value in checked_refusal(page).headers if name == "content-length"]
 
     assert headers == ["21"]
 
@@ -80,7 +80,7 @@ def test_an_app_s_refusal_is_sent_with_the_length_of_its_own_body():
 def test_an_app_s_refusal_is_sent_with_names_in_lower_case():
     login = Refusal(303, (("Location", " /login\t"), ("Content-Length", "7")), b"")
 
-    assert sendable(login).headers == (("location", "/login"), ("content-length", "0"))
+    assert checked_refusal(login).headers == (("location", "/login"), ("content-length", "0"))
 
 
 @pytest.mark.parametrize(
@@ -117,11 +117,11 @@ def test_an_app_s_refusal_is_sent_with_names_in_lower_case():
         REFUSAL._replace(headers=(("", "/"),)),
     ],
 )
-def test_what_is_no_refusal_or_can_t_be_sent_is_not_sent(answer):
+def test_an_unusable_refusal_is_not_sent(answer):
     """A success would let the request pass; a line break would let a caller write headers."""
-    assert sendable(answer) is None
+    assert checked_refusal(answer) is None
 
 
 @pytest.mark.parametrize("status", [300, 401, 403, 404, 599])
-def test_any_status_that_is_no_success_will_do(status):
-    assert sendable(REFUSAL._replace(status=status)).status == status
+def test_a_refusal_can_have_any_status_but_a_success(status):
+    assert checked_refusal(REFUSAL._replace(status=status)).status == status

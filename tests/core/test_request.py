@@ -1,10 +1,10 @@
-"""Reading a request off ASGI and WSGI."""
+"""Requests of ASGI and WSGI."""
 
 import pytest
-from tests.core.making import asgi, on_both_interfaces, wsgi
+from tests.core.builders import asgi, on_both_interfaces, wsgi
 
-from passthrough_auth.core import AsgiRequest, WsgiRequest
-from passthrough_auth.core.request import cookie_pairs
+from passthrough_auth.core.inbound import AsgiRequest, WsgiRequest
+from passthrough_auth.core.inbound._request import cookie_pairs
 
 # --- The path -----------------------------------------------------------------------------------
 
@@ -24,7 +24,7 @@ from passthrough_auth.core.request import cookie_pairs
     ],
 )
 def test_the_root_path_is_taken_off_at_a_slash_only(root_path, path, within):
-    """Where routers would take it off elsewhere, there is no path that rules could match."""
+    """If routers would remove it elsewhere, the path is empty, so no rule matches."""
     assert asgi(path, root_path=root_path).path == within
 
 
@@ -34,8 +34,8 @@ def test_a_scope_without_root_path_is_not_mounted():
     assert AsgiRequest(scope).path == "/items"
 
 
-def test_a_request_stays_what_it_was_when_it_came():
-    """Mounts change the scope in place, and uvicorn with httptools adds trailers to its headers."""
+def test_a_request_does_not_change_with_its_scope():
+    """Mounts change the scope, and uvicorn with httptools adds trailers to its headers."""
     scope = {"type": "http", "path": "/api/items", "root_path": "", "headers": [(b"a", b"1")] * 2}
     request = AsgiRequest(scope)
 
@@ -59,7 +59,7 @@ def test_a_request_stays_what_it_was_when_it_came():
     ],
 )
 def test_a_wsgi_path_is_strict_utf_8(path_info, path):
-    """Latin-1 only, overlong forms, encoded surrogates and text no server gives are no path."""
+    """Latin-1, overlong forms, surrogates and text that no server passes give no path."""
     assert WsgiRequest({"REQUEST_METHOD": "GET", "PATH_INFO": path_info}).path == path
 
 
@@ -82,7 +82,7 @@ def test_a_websocket_handshake_is_a_get():
     assert (request.transport, request.method) == ("websocket", "GET")
 
 
-def test_native_is_what_the_server_gave():
+def test_native_is_the_server_s_own_object():
     scope = asgi().scope
     environ = {"REQUEST_METHOD": "GET"}
 
@@ -94,7 +94,7 @@ def test_native_is_what_the_server_gave():
 
 
 @on_both_interfaces
-def test_headers_are_found_whatever_the_case_of_the_name(make):
+def test_headers_are_found_by_a_name_in_any_case(make):
     request = make(headers=[("X-Token", "t"), ("Accept", "a")])
 
     assert list(request.lines("x-ToKeN")) == ["t"]
@@ -121,7 +121,7 @@ def test_headers_are_a_mapping(make):
     assert repr(request.headers) == "<Headers x-token, accept>"
 
 
-def test_each_line_is_seen_where_the_server_keeps_them_apart():
+def test_each_header_line_is_kept_if_the_server_keeps_them_apart():
     request = asgi(headers=[("accept", "a"), ("x-token", "t"), ("accept", "b")])
 
     assert list(request.lines("Accept")) == ["a", "b"]
@@ -150,7 +150,7 @@ def test_of_two_cookies_with_one_name_the_first_is_kept(make):
     assert make(headers=[("Cookie", "a=1; b=2; a=3")]).cookies == {"a": "1", "b": "2"}
 
 
-def test_parts_of_a_cookie_header_that_are_no_pair_are_left_out():
+def test_parts_of_a_cookie_header_that_aren_t_pairs_are_left_out():
     assert list(cookie_pairs("flag; =x; a = 1 ;b=x=y;;c=")) == [
         ("a", "1"),
         ("b", "x=y"),
@@ -166,7 +166,7 @@ def test_a_name_with_an_underscore_is_not_the_one_with_a_hyphen():
 
 
 def test_an_environ_has_no_names_with_underscores():
-    """It can't tell which of the two was sent, so only the ordinary spelling is ever found."""
+    """It can't tell which of the two was sent, so only the name with hyphens is found."""
     request = wsgi(headers=[("X-Flyte-Token", "t")])
 
     assert list(request.lines("x_flyte_token")) == []
@@ -185,13 +185,13 @@ def test_an_environ_keeps_content_type_and_length_under_names_of_their_own():
     assert dict(request.headers) == {"content-type": "a/b", "content-length": "1"}
 
 
-def test_a_name_that_no_header_can_have_is_just_not_there():
+def test_an_invalid_header_name_is_not_found():
     assert list(asgi(headers=[("x-token", "t")]).lines("x-\ud800")) == []
     assert list(wsgi(headers=[("x-token", "t")]).lines("x-\ud800")) == []
 
 
-def test_the_headers_of_a_scope_may_be_iterable_once_only():
-    """ASGI promises no more than an iterable, and the app wants to read them as well."""
+def test_the_headers_of_a_scope_may_be_an_iterator():
+    """ASGI promises only an iterable, and the app must be able to read them too."""
     scope = {"type": "http", "method": "GET", "path": "/", "headers": iter([(b"x-token", b"t")])}
 
     assert list(AsgiRequest(scope).lines("x-token")) == ["t"]
@@ -205,7 +205,7 @@ def test_the_headers_of_a_scope_may_be_lists():
 
 
 @on_both_interfaces
-def test_the_repr_tells_which_request_without_its_headers(make):
+def test_the_repr_shows_method_and_path_and_no_headers(make):
     request = make("/items", [("authorization", "Bearer s3cret")], method="PUT")
 
     assert repr(request) == f"<{type(request).__name__} http PUT '/items'>"

@@ -1,4 +1,4 @@
-"""Taking the caller along."""
+"""Snapshots, which carry the caller to other threads and tasks."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ import json
 import multiprocessing
 import os
 import pickle
-import time
 from collections.abc import Coroutine
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
-from tests.core.test_context import ALICE, BOB, Recorder, caller, in_a_fork
+from tests.core.builders import BoundClient
+from tests.core.test_context import ALICE, BOB, caller, in_a_fork
 
 from passthrough_auth.core import (
     ConfigurationError,
@@ -22,11 +22,11 @@ from passthrough_auth.core import (
     Destination,
     DestinationNotAllowed,
     Destinations,
-    Hold,
     NoCaller,
-    auth_metadata,
+    acting_as,
     snapshot,
 )
+from passthrough_auth.core.caller import CallerScope
 
 
 async def acaller():
@@ -36,14 +36,14 @@ async def acaller():
 
 
 @pytest.fixture
-def request_hold():
-    """The hold of a request that is being served."""
-    hold = Hold(ALICE)
-    with hold.active():
-        yield hold
+def request_scope():
+    """The scope of a request that is being served."""
+    scope = CallerScope(ALICE)
+    with scope.active():
+        yield scope
 
 
-def test_a_thread_pool_has_the_caller_that_it_was_given(request_hold):
+def test_a_thread_pool_has_the_snapshot_s_caller(request_scope):
     taken = snapshot()
 
     with ThreadPoolExecutor(1) as pool:
@@ -52,7 +52,7 @@ def test_a_thread_pool_has_the_caller_that_it_was_given(request_hold):
         assert pool.submit(caller).result() == "outside"
 
 
-def test_run_in_executor_has_it_too(request_hold):
+def test_run_in_executor_has_the_snapshot_s_caller(request_scope):
     taken = snapshot()
 
     async def work():
@@ -61,7 +61,7 @@ def test_run_in_executor_has_it_too(request_hold):
     assert contextvars.Context().run(asyncio.run, work()) == ALICE
 
 
-def test_run_hands_arguments_and_results_and_errors_through(request_hold):
+def test_run_passes_arguments_results_and_errors(request_scope):
     taken = snapshot()
 
     assert taken.run(divmod, 7, 2) == (3, 1)
@@ -70,16 +70,16 @@ def test_run_hands_arguments_and_results_and_errors_through(request_hold):
         taken.run(divmod, 1, 0)
 
 
-def test_it_outlives_its_request():
-    hold = Hold(ALICE)
-    with hold.active():
+def test_a_snapshot_outlives_its_request():
+    scope = CallerScope(ALICE)
+    with scope.active():
         taken = snapshot()
-    hold.close()
+    scope.close()
 
     assert taken.run(caller) == ALICE
 
 
-def test_many_can_use_it_at_once(request_hold):
+def test_several_threads_can_use_a_snapshot_at_once(request_scope):
     taken = snapshot()
 
     with taken.active(), taken.active():
@@ -87,18 +87,16 @@ def test_many_can_use_it_at_once(request_hold):
     assert caller() == ALICE
 
 
-def test_the_client_s_bindings_go_along():
-    binding = Recorder()
-    with Hold(ALICE, bindings=(binding,)).active():
+def test_a_snapshot_has_the_request_s_bindings():
+    named, other = BoundClient(), BoundClient()
+    with CallerScope(ALICE, bindings=(named,)).active():
         taken = snapshot()
-    binding.seen.clear()
 
-    taken.run(caller)
-
-    assert binding.seen == [ALICE, "left"]
+    assert taken.run(named.credentials) == ALICE
+    assert taken.run(other.credentials) == Credentials()
 
 
-def test_closing_it_ends_it_everywhere(request_hold):
+def test_closing_a_snapshot_ends_it_everywhere(request_scope):
     taken = snapshot()
     with taken.active():
         taken.close()
@@ -109,16 +107,16 @@ def test_closing_it_ends_it_everywhere(request_hold):
     assert caught.value.reason == "closed"
 
 
-def test_an_expired_one_has_no_caller(request_hold):
-    binding = Recorder()
-    request_hold.bindings = (binding,)
-    taken = snapshot(expires_in=0.05)
-    within = taken.active()
-    with within:
-        assert binding.seen == [ALICE]
-        assert caller() == ALICE
-        time.sleep(0.06)
+def test_an_expired_snapshot_has_no_caller(request_scope, clock):
+    client = BoundClient()
+    taken = snapshot(expires_in=60)
+    with taken.active():
+        clock.now += 59
+        assert caller() == client.credentials() == ALICE
+        clock.now += 1
         assert caller() == "expired"
+        with pytest.raises(NoCaller, match="has expired"):
+            client.credentials()
 
     with pytest.raises(NoCaller, match="has expired"):
         taken.active()
@@ -126,42 +124,31 @@ def test_an_expired_one_has_no_caller(request_hold):
         taken.run(caller)
 
 
-def test_an_expired_one_binds_nobody(request_hold):
-    """Where it expires between being asked for and being entered."""
-    binding = Recorder()
-    request_hold.bindings = (binding,)
-    late = snapshot(expires_in=0.05).active()
-    time.sleep(0.06)
-
-    with late:
-        assert binding.seen == [Credentials()]
-
-
 @pytest.mark.parametrize(
     "expires_in", [0, -1, True, float("nan"), float("inf"), 10**400, "60", [60]]
 )
-def test_an_expiry_is_a_positive_number_of_seconds(request_hold, expires_in):
+def test_an_expiry_is_a_positive_number_of_seconds(request_scope, expires_in):
     with pytest.raises(ConfigurationError, match="positive number of seconds"):
         snapshot(expires_in=expires_in)
 
 
-def test_without_a_caller_there_is_nothing_to_take():
+def test_without_a_caller_there_is_no_snapshot():
     with pytest.raises(NoCaller) as caught:
         snapshot()
     assert caught.value.reason == "outside"
 
-    with Hold(None, "public").active(), pytest.raises(NoCaller) as caught:
+    with CallerScope(None, "public").active(), pytest.raises(NoCaller) as caught:
         snapshot()
     assert caught.value.reason == "public"
 
 
 @pytest.mark.parametrize("spread", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps])
-def test_it_can_t_be_pickled_or_copied(request_hold, spread):
+def test_a_snapshot_can_t_be_pickled_or_copied(request_scope, spread):
     with pytest.raises(TypeError, match=r"can't be pickled or copied|not JSON serializable"):
         spread(snapshot())
 
 
-def test_it_can_t_be_sent_to_another_process(request_hold):
+def test_a_snapshot_can_t_be_sent_to_another_process(request_scope):
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         sent = pool.submit(snapshot().run, os.getpid)
@@ -169,21 +156,21 @@ def test_it_can_t_be_sent_to_another_process(request_hold):
             sent.result()
 
 
-def test_it_gives_no_caller_to_a_fork(request_hold):
-    """Closing it there or here would not reach the other process."""
+def test_a_snapshot_has_no_caller_in_a_fork(request_scope):
+    """Closing it in one process wouldn't end it in the other."""
     taken = snapshot()
 
     assert in_a_fork(lambda: repr(taken)) == "<Snapshot forked>"
 
 
-def test_closed_it_keeps_no_secret(request_hold):
+def test_a_closed_snapshot_keeps_no_secret(request_scope):
     taken = snapshot()
     taken.close()
 
     assert taken._lease._credentials is None
 
 
-def test_its_repr_names_no_secret(request_hold):
+def test_the_repr_of_a_snapshot_shows_no_secret(request_scope):
     taken = snapshot()
     assert repr(taken) == str(taken) == f"{taken}" == "%s" % taken == f"<Snapshot {ALICE!r}>"  # noqa: UP031 - one of the ways
     assert f"{taken:>200}" == repr(taken).rjust(200)
@@ -195,19 +182,19 @@ def test_its_repr_names_no_secret(request_hold):
 # --- In tasks -------------------------------------------------------------------------------------
 
 
-def test_a_task_that_runs_on_after_its_request_has_the_caller_it_was_given():
-    async def serve(hold):
-        with hold.active():
+def test_a_task_that_outlives_its_request_has_the_snapshot_s_caller():
+    async def serve(scope):
+        with scope.active():
             taken = snapshot()
             with_it = asyncio.create_task(taken.arun(acaller))
             without = asyncio.create_task(acaller())
-        hold.close()
+        scope.close()
         return await with_it, await without
 
-    assert asyncio.run(serve(Hold(ALICE))) == (ALICE, "ended")
+    assert asyncio.run(serve(CallerScope(ALICE))) == (ALICE, "ended")
 
 
-def test_arun_hands_arguments_and_errors_through_and_leaves_nothing_behind(request_hold):
+def test_arun_passes_arguments_and_errors_and_leaves_no_caller_behind(request_scope):
     async def divide(*numbers):
         return divmod(*numbers)
 
@@ -222,7 +209,7 @@ def test_arun_hands_arguments_and_errors_through_and_leaves_nothing_behind(reque
     assert contextvars.Context().run(asyncio.run, work()) == "outside"
 
 
-def test_a_task_cancelled_midway_leaves_nothing_behind(request_hold):
+def test_a_cancelled_task_leaves_no_caller_behind(request_scope):
     taken = snapshot()
     seen = []
 
@@ -241,7 +228,7 @@ def test_a_task_cancelled_midway_leaves_nothing_behind(request_hold):
     assert seen == [ALICE, "outside"]
 
 
-def test_a_closed_one_ends_for_a_task_that_is_running(request_hold):
+def test_closing_a_snapshot_ends_it_for_a_running_task(request_scope):
     taken = snapshot()
 
     async def wait():
@@ -254,7 +241,7 @@ def test_a_closed_one_ends_for_a_task_that_is_running(request_hold):
         asyncio.run(taken.arun(wait))
 
 
-def test_run_says_that_an_async_function_is_for_arun(request_hold):
+def test_run_says_that_an_async_function_is_for_arun(request_scope):
     with pytest.raises(TypeError, match=r"await caller\.arun\(work, ...\)"):
         snapshot().run(acaller)
 
@@ -274,7 +261,7 @@ async def ablock():
 
 
 class Call(Coroutine):
-    """What aiohttp's `session.get()` returns: to be awaited or entered, and no plain coroutine."""
+    """Like the result of aiohttp's `session.get()`: it can be awaited or entered."""
 
     def __init__(self):
         self._work = acaller()
@@ -305,13 +292,13 @@ class Call(Coroutine):
         lambda: filter(caller, ()),
     ],
 )
-def test_run_returns_no_work_that_is_still_to_be_done(request_hold, work):
-    """Whoever awaits, enters or iterates over it would do it as somebody else, without limits."""
+def test_run_refuses_to_return_unfinished_work(request_scope, work):
+    """Code that awaits, enters or iterates over it would run it without the snapshot's limits."""
     with pytest.raises(TypeError, match="whose work is done later"):
         snapshot().run(work)
 
 
-def test_run_returns_what_stands_for_work_that_has_begun(request_hold):
+def test_run_can_return_a_task_or_future(request_scope):
     async def start():
         task = snapshot().run(asyncio.ensure_future, acaller())
         with ThreadPoolExecutor(1) as pool:
@@ -321,23 +308,23 @@ def test_run_returns_what_stands_for_work_that_has_begun(request_hold):
     assert asyncio.run(start()) == (ALICE, "outside")
 
 
-# --- One within the work of another ---------------------------------------------------------------
+# --- Nested snapshots -----------------------------------------------------------------------------
 
 
 def reason(ask):
-    """Why there is no caller for this."""
+    """The reason why this has no caller."""
     with pytest.raises(NoCaller) as caught:
         ask()
     return caught.value.reason
 
 
 @pytest.mark.parametrize("outer_first", [True, False])
-def test_it_expires_with_the_earlier_of_both(request_hold, outer_first):
-    outer = snapshot(expires_in=0.2 if outer_first else 60)
-    inner = outer.run(snapshot, expires_in=60 if outer_first else 0.2)
+def test_a_nested_snapshot_expires_with_the_earlier_of_both(request_scope, clock, outer_first):
+    outer = snapshot(expires_in=20 if outer_first else 60)
+    inner = outer.run(snapshot, expires_in=60 if outer_first else 20)
     unlimited = outer.run(snapshot)
     assert inner.run(caller) == unlimited.run(caller) == ALICE
-    time.sleep(0.25)
+    clock.now += 25
 
     assert reason(lambda: inner.run(caller)) == "expired"
     if outer_first:
@@ -346,7 +333,7 @@ def test_it_expires_with_the_earlier_of_both(request_hold, outer_first):
         assert unlimited.run(caller) == ALICE
 
 
-def test_it_is_closed_with_the_one_around_it_and_not_the_other_way_round(request_hold):
+def test_closing_the_outer_snapshot_closes_the_nested_one_only(request_scope):
     outer = snapshot()
     inner = outer.run(snapshot)
     innermost = inner.run(snapshot)
@@ -359,7 +346,7 @@ def test_it_is_closed_with_the_one_around_it_and_not_the_other_way_round(request
     assert reason(lambda: beside.run(caller)) == "closed"
 
 
-def test_closing_the_one_around_it_ends_work_that_is_running(request_hold):
+def test_closing_the_outer_snapshot_ends_running_work(request_scope):
     outer = snapshot()
     with outer.run(snapshot).active():
         assert caller() == ALICE
@@ -368,7 +355,7 @@ def test_closing_the_one_around_it_ends_work_that_is_running(request_hold):
         assert reason(snapshot) == "closed"
 
 
-def test_it_is_for_no_destination_that_the_one_around_it_is_not_for(request_hold):
+def test_a_nested_snapshot_has_only_the_outer_one_s_destinations(request_scope):
     client = Destinations("https://a.example", "https://b.example", "https://c.example")
     outer = snapshot(destinations=Destinations("https://a.example", "https://b.example"))
     inner = outer.run(snapshot, destinations=Destinations("https://b.example", "https://c.example"))
@@ -389,23 +376,23 @@ def test_it_is_for_no_destination_that_the_one_around_it_is_not_for(request_hold
         assert caller() == "narrowed"
 
 
-def test_another_caller_within_its_work_is_not_its_own(request_hold):
-    """What acts as someone else on purpose has no limits of this one."""
-    outer = snapshot(expires_in=0.05)
-    with outer.active(), auth_metadata(*BOB.pairs(), bindings=[]):
-        time.sleep(0.06)
+def test_another_caller_within_its_work_has_no_such_limits(request_scope, clock):
+    """Work that uses acting_as in between is another caller's, so these limits don't apply."""
+    outer = snapshot(expires_in=5)
+    with outer.active(), acting_as(*BOB.pairs(), bindings=[]):
+        clock.now += 6
         assert snapshot().run(caller) == BOB
 
 
-# --- Narrowed to what a destination is sent -------------------------------------------------------
+# --- Narrowed to destinations ---------------------------------------------------------------------
 
 BOTH_OF_THEM = Credentials(("authorization", "Bearer alice-token"), ("x-token", "alice-extra"))
 WIDE = Destinations("https://a.example", "https://b.example")
 
 
 def headers_within(narrowed, client=WIDE, url="https://a.example/"):
-    """What a client sends in work whose caller is narrowed to that."""
-    with Hold(BOTH_OF_THEM).active():
+    """The headers that a client sends in work that is narrowed to these destinations."""
+    with CallerScope(BOTH_OF_THEM).active():
         taken = snapshot(destinations=narrowed)
     return taken.run(client.headers_for, url)
 
@@ -420,7 +407,7 @@ def headers_within(narrowed, client=WIDE, url="https://a.example/"):
         ([], []),
     ],
 )
-def test_work_is_sent_no_more_than_what_it_is_narrowed_to(send, sent):
+def test_work_sends_no_more_than_its_destinations_allow(send, sent):
     """Its own client may send more, for other work."""
     narrowed = Destinations(Destination("https://a.example", send=send))
     client = Destinations(Destination("https://a.example", on_missing="anonymous"))
@@ -428,7 +415,7 @@ def test_work_is_sent_no_more_than_what_it_is_narrowed_to(send, sent):
     assert headers_within(narrowed, client) == {name: BOTH_OF_THEM.headers()[name] for name in sent}
 
 
-def test_a_wildcard_narrows_as_what_is_named_closest():
+def test_the_closest_name_decides_when_work_is_narrowed():
     narrowed = Destinations(
         Destination("https://*.example.com", send=["authorization"]),
         Destination("https://a.example.com", send=["x-token"]),
@@ -441,18 +428,20 @@ def test_a_wildcard_narrows_as_what_is_named_closest():
 
 def test_a_hop_of_a_redirect_is_narrowed_too():
     narrowed = Destinations("https://a.example", Destination("https://b.example", send=["x-token"]))
-    with Hold(BOTH_OF_THEM).active():
+    with CallerScope(BOTH_OF_THEM).active():
         taken = snapshot(destinations=narrowed)
 
-    first = taken.run(WIDE.hop, "https://a.example/")
-    second = taken.run(WIDE.hop, "https://b.example/", first.trail)
+    headers = {"x-app": "1"}
+    first = taken.run(WIDE.carry, "https://a.example/", headers)
+    assert set(headers) == {"authorization", "x-token", "x-app"}
+    # The client keeps the headers of the first hop. Only those that b may get are left.
+    second = taken.run(WIDE.carry, "https://b.example/", headers, first)
 
-    assert (set(first.add), set(second.add)) == ({"authorization", "x-token"}, {"x-token"})
-    # What the caller has stays confined, sendable or not.
-    assert second.remove >= {"authorization", "x-token"}
+    assert (set(first.added), set(second.added)) == ({"authorization", "x-token"}, {"x-token"})
+    assert set(headers) == {"x-token", "x-app"}
 
 
-def test_what_is_left_is_what_both_send():
+def test_a_credential_is_sent_only_if_both_send_it():
     client = Destinations(Destination("https://a.example", send=["x-token"]))
     narrowed = Destinations(Destination("https://a.example", send=["authorization"]))
 
@@ -462,7 +451,7 @@ def test_what_is_left_is_what_both_send():
     assert headers_within(narrowed, Destinations(anonymous)) == {}
 
 
-def test_what_the_caller_lacks_is_missed_where_work_is_narrowed_to_it():
+def test_a_credential_that_the_caller_lacks_is_missed_in_narrowed_work():
     narrowed = Destination("https://a.example", send=["x-other"])
     with pytest.raises(CredentialMissing, match="'x-other'"):
         headers_within(Destinations(narrowed))
@@ -474,9 +463,9 @@ def test_what_the_caller_lacks_is_missed_where_work_is_narrowed_to_it():
         headers_within(Destinations(anonymous))
 
 
-def test_one_within_another_is_sent_what_both_may_be():
+def test_a_nested_snapshot_sends_only_what_both_allow():
     outer_only = Destinations(Destination("https://a.example", send=["authorization"]))
-    with Hold(BOTH_OF_THEM).active():
+    with CallerScope(BOTH_OF_THEM).active():
         outer = snapshot(destinations=outer_only)
     inner = outer.run(snapshot, destinations=WIDE)
     unnarrowed = outer.run(snapshot)

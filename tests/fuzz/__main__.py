@@ -2,7 +2,7 @@
 
     python -m tests.fuzz --inputs 1000000
 
-Prints a line for each and exits with 1 if one failed, having left the input that did it.
+Prints a line for each. If one failed, it keeps the input in a file and exits with 1.
 """
 
 import random
@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 from tests.fuzz import adapter_properties, core_properties, destination_properties
-from tests.fuzz.running import LONGEST_INPUT
+from tests.fuzz.runner import LONGEST_INPUT
 
 PROPERTIES = tuple(
     f"{module.__name__.rpartition('.')[2]}.{holds.__name__}"
@@ -35,7 +35,7 @@ _EXECUTED = re.compile(r"number_of_executed_units: (\d+)")
 
 @dataclass
 class Run:
-    """What became of one property."""
+    """The result of one property."""
 
     name: str
     inputs: int
@@ -47,17 +47,17 @@ class Run:
 
 
 @click.command()
-@click.option("--inputs", default=1_000_000, help="How many, over all the properties.")
-@click.option("--only", default="", help="Only properties with this in their name.")
-@click.option("--seed", default=1, help="The same one gives the same inputs.")
+@click.option("--inputs", default=1_000_000, help="Number of inputs, over all properties.")
+@click.option("--only", default="", help="Run only properties with this in their name.")
+@click.option("--seed", default=1, help="The same seed gives the same inputs.")
 @click.option(
     "--findings",
     default=Path("fuzz-findings"),
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where inputs are left that made a property fail.",
+    help="The folder for inputs that made a property fail.",
 )
 def main(inputs: int, only: str, seed: int, findings: Path) -> None:
-    """Look for an input that some property doesn't hold for."""
+    """Search for an input for which a property doesn't hold."""
     chosen = [name for name in PROPERTIES if only in name]
     if not chosen:
         raise click.UsageError(f"no property has {only!r} in its name")
@@ -73,7 +73,7 @@ def main(inputs: int, only: str, seed: int, findings: Path) -> None:
     for name in failed:
         for left in sorted(findings.glob(f"{name}-*")):
             again = f"python -m tests.fuzz.guided {name} {left}"
-            console.print(f"Failed, and does again with: {again}", soft_wrap=True)
+            console.print(f"Failed. Run it again with: {again}", soft_wrap=True)
     sys.exit(bool(failed))
 
 
@@ -98,8 +98,8 @@ def _run(name: str, inputs: int, seed: int, findings: Path) -> Run:
 
 
 def _sow(corpus: Path, seed: int) -> None:
-    """Something to begin with: random inputs of every length."""
-    source = random.Random(seed)  # noqa: S311 - the same ones for the same seed
+    """Write the first corpus: random inputs of every length."""
+    source = random.Random(seed)  # noqa: S311 - reproducible by its seed
     for number in range(SEEDS):
         (corpus / str(number)).write_bytes(source.randbytes(source.randrange(LONGEST_INPUT)))
 

@@ -1,4 +1,4 @@
-"""What holds of every framework's adapter for every request: it does what core says."""
+"""Properties of every framework's adapter: for every request, it does what core decides."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,15 +16,15 @@ from tests.fuzz.apps import (
     flask_app,
 )
 from tests.fuzz.choices import Choices
-from tests.fuzz.core_properties import GATES, logged, outcome
+from tests.fuzz.core_properties import logged, outcome
 from tests.fuzz.model import Seen
-from tests.fuzz.policies import POLICIES, options_of, without_preflights
+from tests.fuzz.policies import GATES, POLICIES, without_preflights
 from tests.fuzz.sent import SECRET, Sent, any_sent
 
-from passthrough_auth.core import AsgiRequest, Decision, Gate, Refused, Request, WsgiRequest
+from passthrough_auth.core import Refusal, Request
+from passthrough_auth.core.inbound import AsgiRequest, WsgiRequest
 
 _OTHERS = tuple(map(without_preflights, POLICIES))
-_GATES = tuple(Gate(**options_of(policy)) for policy in _OTHERS)
 
 
 def asgi_adapters_follow_core(choices: Choices) -> None:
@@ -39,7 +39,7 @@ def wsgi_adapters_follow_core(choices: Choices) -> None:
     make_app = choices.pick(WSGI_APPS)
     sent = any_sent(choices, websockets=False)
     if make_app is django_wsgi_app and not sent.path:
-        # Django's own reading of it, for its router too: nothing tells the two apart afterwards.
+        # Django's router also takes an empty path for "/". Afterwards they can't be told apart.
         sent = replace(sent, path=b"/")
     _check(choices, make_app, call_wsgi, sent, WsgiRequest(sent.environ()), sent.seen_by_wsgi())
 
@@ -54,22 +54,19 @@ def _check(
 ) -> None:
     which = choices.integer(0, len(POLICIES) - 1)
     on_flask = make_app is flask_app
-    policy, gate = (
-        (POLICIES if on_flask else _OTHERS)[which],
-        (GATES if on_flask else _GATES)[which],
-    )
-    decision = gate.decide(request)
+    policy = (POLICIES if on_flask else _OTHERS)[which]
+    admission = GATES[which].admit(request, preflights=policy.allow_preflight)
     expected = model.decide(policy, seen)
     context = f"{make_app.__name__}({which}): {sent}"
     with logged() as log:
         answer = call(make_app(which), sent)
 
-    assert outcome(decision) == expected, context
+    assert outcome(admission) == expected, context
     assert answer.status < 500, f"{answer} to {context}"
-    if isinstance(decision, Refused):
-        _expect_refusal(decision, answer, sent, context)
+    if admission.refusal is not None:
+        _expect_refusal(admission.refusal, answer, sent, context)
     else:
-        # A path without a leading slash leads to no handler in most routers, and Flask answers a
+        # Most routers have no handler for a path without a leading slash, and Flask answers a
         # preflight itself.
         unhandled = not sent.path.startswith(b"/") or expected.outcome == "preflight"
         seen_by_app = answer.seen or ([expected] if unhandled else [])
@@ -78,9 +75,7 @@ def _check(
         assert SECRET not in text, f"{text} for {context}"
 
 
-def _expect_refusal(decision: Decision, answer: Answer, sent: Sent, context: str) -> None:
-    assert isinstance(decision, Refused)
-    refusal = decision.refusal
+def _expect_refusal(refusal: Refusal, answer: Answer, sent: Sent, context: str) -> None:
     assert answer.seen == [], f"the app ran in {context}"
     assert answer.status == refusal.status, f"{answer} to {context}"
     assert answer.body == (b"" if sent.method == "HEAD" and not sent.websocket else refusal.body), (

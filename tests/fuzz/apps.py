@@ -24,7 +24,8 @@ from tests.fuzz.model import Expected
 from tests.fuzz.policies import POLICIES, options_of, without_preflights
 from tests.fuzz.sent import Sent
 
-from passthrough_auth.core import NoCaller, current_credentials, current_hold
+from passthrough_auth.core import NoCaller, current_credentials
+from passthrough_auth.core.caller import current_scope
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
 from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware
 from passthrough_auth.frameworks.flask import PassthroughAuth
@@ -32,7 +33,7 @@ from passthrough_auth.frameworks.flask import PassthroughAuth
 
 @dataclass
 class Answer:
-    """What came back, and as whom the app was run: once, or never."""
+    """The response, and the caller of each run of the app's code: one, or none."""
 
     status: int = 0
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -67,7 +68,7 @@ async def _whoami(scope: Any, receive: Any, send: Any) -> None:
 
 @cache
 def starlette_app(policy: int) -> Any:
-    """Starlette, with one handler for every path: a route matches no path with a line break."""
+    """Starlette, with one handler for every path: a route can't match a path with a line break."""
     app = Starlette()
     options = options_of(without_preflights(POLICIES[policy]))
     app.add_middleware(PassthroughAuthMiddleware, **options)
@@ -87,10 +88,11 @@ def fastapi_app(policy: int) -> Any:
 
 @cache
 def flask_app(policy: int) -> Any:
-    """Flask, with a view for most paths; its router answers for the others."""
+    """Flask, with a view for most paths. Its router answers the others."""
     app = Flask("fuzz")
     app.config["PROPAGATE_EXCEPTIONS"] = True
-    PassthroughAuth(app, **options_of(POLICIES[policy]))
+    preflights = POLICIES[policy].allow_preflight
+    PassthroughAuth(app, **options_of(POLICIES[policy]), allow_preflight=preflights)
     app.before_request(note_the_caller)
     app.add_url_rule("/", view_func=lambda: "", endpoint="root")
     app.add_url_rule("/<path:rest>", view_func=lambda rest: "", endpoint="rest")
@@ -110,7 +112,7 @@ class Urls:
 
 @sync_and_async_middleware
 def routed(get_response: Any) -> Any:
-    """Sets the URLs of this app, whatever those of the process are."""
+    """Sets the URLs of this app, instead of those of the process."""
     if iscoroutinefunction(get_response):
 
         async def amiddleware(request: Any) -> Any:
@@ -137,7 +139,7 @@ def _django(policy: int, handler: Callable[[], Any]) -> Any:
         f"{__name__}.routed",
     ]
     options = options_of(without_preflights(POLICIES[policy]))
-    # The handler reads its settings while it is made, so each may have its own.
+    # Each handler can have its own settings, because it reads them when it is made.
     with override_settings(PASSTHROUGH_AUTH=options, MIDDLEWARE=middleware):
         return handler()
 
@@ -150,7 +152,7 @@ def django_wsgi_app(policy: int) -> Any:
 
 @cache
 def django_asgi_app(policy: int) -> Any:
-    """Django under ASGI, async all the way to the view."""
+    """Django under ASGI, with async middleware and an async view."""
     return _django(policy, ASGIHandler)
 
 
@@ -158,13 +160,13 @@ ASGI_APPS = (starlette_app, fastapi_app, django_asgi_app)
 WSGI_APPS = (flask_app, django_wsgi_app)
 
 
-# --- Calling them ---------------------------------------------------------------------------------
+# --- Calls ----------------------------------------------------------------------------------------
 
 _runner: asyncio.Runner | None = None
 
 
 def run(work: Awaitable[None]) -> None:
-    """Await it in an event loop that is kept, as a server keeps its own."""
+    """Await it in an event loop that is kept for all calls, as in a server."""
     global _runner  # noqa: PLW0603 - one loop for the process
     if _runner is None:
         _runner = asyncio.Runner()
@@ -172,7 +174,7 @@ def run(work: Awaitable[None]) -> None:
 
 
 def close() -> None:
-    """End that event loop."""
+    """Close the event loop of `run`."""
     global _runner  # noqa: PLW0603 - the same
     if _runner is not None:
         _runner.close()
@@ -180,7 +182,7 @@ def close() -> None:
 
 
 def call_asgi(app: Any, sent: Sent) -> Answer:
-    """The answer of an ASGI app. Raises what it raises."""
+    """The answer of an ASGI app. An error of the app passes."""
     answer = Answer()
     first = "websocket.connect" if sent.websocket else "http.request"
     given = iter([{"type": first}])
@@ -208,7 +210,7 @@ def call_asgi(app: Any, sent: Sent) -> Answer:
 
     async def call() -> None:
         await app(sent.scope(), receive, send)
-        assert current_hold() is None
+        assert current_scope() is None
 
     _seen.clear()
     run(call())
@@ -217,7 +219,7 @@ def call_asgi(app: Any, sent: Sent) -> Answer:
 
 
 def call_wsgi(app: Any, sent: Sent) -> Answer:
-    """The answer of a WSGI app. Raises what it raises."""
+    """The answer of a WSGI app. An error of the app passes."""
     answer = Answer()
 
     def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[..., None]:
@@ -240,6 +242,6 @@ def call_wsgi(app: Any, sent: Sent) -> Answer:
         answer.body = b"".join(body)
     finally:
         getattr(body, "close", lambda: None)()
-    assert current_hold() is None
+    assert current_scope() is None
     answer.seen = list(_seen)
     return answer

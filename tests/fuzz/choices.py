@@ -1,8 +1,8 @@
-"""Where the inputs of a property come from: hypothesis, or the bytes of a fuzzer.
+"""The sources of a property's inputs: hypothesis, or the bytes of a fuzzer.
 
-A property takes one `Choices` and makes of it whatever it needs, so that it is written once and run
-by both: hypothesis shrinks what fails, and a coverage-guided fuzzer changes byte by byte what
-reached new code.
+A property builds its input from one `Choices`, so it is written once and runs with both. Hypothesis
+shrinks inputs that fail. A coverage-guided fuzzer changes the bytes of inputs that reached new
+code.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ HIGHEST_CHARACTER = 0x10FFFF
 
 
 class Choices(ABC):
-    """A source of choices. The first option is what it falls back to: the plainest goes there."""
+    """A source of choices. It falls back to the first option, so put the simplest one first."""
 
     @abstractmethod
     def integer(self, low: int, high: int) -> int:
@@ -26,7 +26,7 @@ class Choices(ABC):
 
     @abstractmethod
     def text(self, words: Sequence[str], most: int, highest: int = HIGHEST_BYTE) -> str:
-        """Up to `most` of these words and of single characters up to `highest`, in a row."""
+        """A text of up to `most` parts: these words, or single characters up to `highest`."""
 
     def pick(self, options: Sequence[T]) -> T:
         """One of these."""
@@ -37,12 +37,12 @@ class Choices(ABC):
         return self.pick((False, True))
 
     def many(self, make: Callable[[], T], most: int) -> list[T]:
-        """Up to `most` of what `make` makes."""
+        """Up to `most` results of `make`."""
         return [make() for _ in range(self.integer(0, most))]
 
 
 class Bytes(Choices):
-    """Reads choices off the bytes of a fuzzer, front to back; past their end it is all zeros."""
+    """Reads choices from the bytes of a fuzzer, front to back. After their end it reads zeros."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -61,7 +61,7 @@ class Bytes(Choices):
         return "".join(self._word(words, highest) for _ in range(self.integer(0, most)))
 
     def _word(self, words: Sequence[str], highest: int) -> str:
-        # Every fourth is a single character, whatever it is.
+        # Every fourth part is a single character of any kind.
         which = self.integer(0, 255)
         if which >= 192:
             return chr(self.integer(0, highest))
@@ -69,7 +69,7 @@ class Bytes(Choices):
 
 
 class Drawn(Choices):
-    """Draws choices from hypothesis, given its `st.data()`."""
+    """Draws choices from hypothesis, with its `st.data()`."""
 
     def __init__(self, data: st.DataObject) -> None:
         self._data = data

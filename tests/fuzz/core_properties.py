@@ -1,4 +1,4 @@
-"""What holds of core for every input. Each function takes its input from `Choices`."""
+"""Properties of core for every input. Each function builds its input from `Choices`."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from tests.fuzz import model
 from tests.fuzz.choices import HIGHEST_CHARACTER, Choices
 from tests.fuzz.model import Expected
-from tests.fuzz.policies import POLICIES, options_of
+from tests.fuzz.policies import POLICIES, admit
 from tests.fuzz.sent import (
     METHODS,
     NAME_WORDS,
@@ -26,23 +26,21 @@ from tests.fuzz.sent import (
 )
 
 from passthrough_auth.core import (
-    Admitted,
-    AsgiRequest,
     ConfigurationError,
-    Decision,
-    Gate,
     MalformedCredential,
     PathRules,
-    Public,
     Refusal,
-    Refused,
     Request,
-    WsgiRequest,
-    auth_metadata,
+    acting_as,
 )
-from passthrough_auth.core.grammar import valid_value
+from passthrough_auth.core._credential_rules import valid_value
+from passthrough_auth.core.inbound import (
+    Admission,
+    AsgiRequest,
+    Gate,
+    WsgiRequest,
+)
 
-GATES = tuple(Gate(**options_of(policy)) for policy in POLICIES)
 _DETAILS = {
     "Authentication credentials required": "missing",
     "Authentication credentials malformed": "malformed",
@@ -55,7 +53,7 @@ _STATUSES = {"missing": 401, "malformed": 401, "cross-site": 403}
 
 
 def path_rules_follow_the_semantics(choices: Choices) -> None:
-    """A rule set accepts the rules that can be right, and matches the paths that they name."""
+    """A rule set accepts the valid rules, and matches the paths that they name."""
     rules = choices.many(lambda: _any_rule(choices), 4)
     kept = []
     for rule in rules:
@@ -66,14 +64,14 @@ def path_rules_follow_the_semantics(choices: Choices) -> None:
             PathRules([rule])
         except ConfigurationError:
             continue
-        raise AssertionError(f"{rule!r} can't be right, and was accepted")
+        raise AssertionError(f"{rule!r} is a wrong rule, but was accepted")
     path = choices.text(PATH_WORDS, 6, HIGHEST_CHARACTER)
     if kept and choices.flag():
-        # A path that some rule was made for, so that not all the answers are no.
+        # A path for one of the rules, so that not every path is protected.
         rule = choices.pick(kept)
         literal = rule.pattern.replace("\\", "") if isinstance(rule, re.Pattern) else rule
         path = literal.removesuffix("*") + path.lstrip("/")
-        # Or one that only just isn't.
+        # Or a path that almost matches.
         path = choices.pick((path, path.swapcase(), path + "/", path[:-1], path.rstrip("/")))
     expected = model.is_canonical(path) and any(model.names(rule, path) for rule in kept)
 
@@ -96,7 +94,7 @@ def _any_rule(choices: Choices) -> "str | re.Pattern[str]":
 
 
 def a_value_is_valid_exactly_when_the_grammar_allows_it(choices: Choices) -> None:
-    """A value travels, trimmed, if it is one credential of its kind; none other does."""
+    """A value is forwarded, trimmed, exactly if it is one credential of its kind."""
     name = choices.pick(("authorization", "cookie", "x-token"))
     value = choices.text(VALUE_WORDS, 7, HIGHEST_CHARACTER)
     schemes = choices.pick((frozenset[str](), frozenset({"digest"})))
@@ -105,7 +103,7 @@ def a_value_is_valid_exactly_when_the_grammar_allows_it(choices: Choices) -> Non
 
 
 def headers_that_may_not_travel_are_refused(choices: Choices) -> None:
-    """`auth_metadata` takes what a gate would admit, and tells no secret of the rest."""
+    """`acting_as` takes the pairs that a gate would admit. Its errors for others show no secret."""
     pairs = choices.many(lambda: _any_pair(choices), 3)
     if not pairs:
         return
@@ -115,7 +113,7 @@ def headers_that_may_not_travel_are_refused(choices: Choices) -> None:
         for name, (_, value) in zip(names, pairs, strict=True)
     )
     try:
-        with auth_metadata(*pairs, bindings=()) as credentials:
+        with acting_as(*pairs, bindings=()) as credentials:
             text = repr(credentials)
     except MalformedCredential as refused:
         assert not right, pairs
@@ -144,10 +142,10 @@ SAID_OF_BROWSERS = ("A CORS preflight was refused", "A cross-site request was re
 
 
 def the_gate_follows_the_semantics(choices: Choices) -> None:
-    """Through both server interfaces: the outcome, the caller, and no secret in any text."""
+    """On both interfaces, the outcome and the caller are right, and no text shows a secret."""
     sent = any_sent(choices)
     which = choices.integer(0, len(POLICIES) - 1)
-    policy, gate = POLICIES[which], GATES[which]
+    policy = POLICIES[which]
     with logged() as log:
         for request, seen in (
             (AsgiRequest(sent.scope()), sent.seen_by_asgi()),
@@ -155,17 +153,17 @@ def the_gate_follows_the_semantics(choices: Choices) -> None:
         ):
             if sent.websocket and isinstance(request, WsgiRequest):
                 continue
-            decision = gate.decide(request)
-            assert outcome(decision) == model.decide(policy, seen), (sent, policy)
-            for text in (repr(request), repr(decision), repr(gate.hold(decision))):
+            admission = admit(which, request)
+            assert outcome(admission) == model.decide(policy, seen), (sent, policy)
+            for text in (repr(request), *texts_of(admission)):
                 assert SECRET not in text, text
                 assert QUERY_SECRET not in text, text
-    # Said once by each gate, whatever was sent.
+    # Each gate logs these once, for any request.
     assert not [text for text in log if not text.startswith(SAID_OF_BROWSERS)], log
 
 
 def cookies_are_refused_across_sites(choices: Choices) -> None:
-    """With nothing but a cookie: what Sec-Fetch-Site, Origin and Host make of the request."""
+    """With only a cookie, Sec-Fetch-Site, Origin and Host decide."""
     own = (("cookie", f"session={SECRET}"),)
     names = ("origin", "host", "sec-fetch-site", "upgrade")
     origin = choices.pick(ORIGINS)
@@ -178,35 +176,35 @@ def cookies_are_refused_across_sites(choices: Choices) -> None:
     )
     which = choices.integer(0, len(POLICIES) - 1)
 
-    decision = GATES[which].decide(AsgiRequest(sent.scope()))
+    admission = admit(which, AsgiRequest(sent.scope()))
 
-    assert outcome(decision) == model.decide(POLICIES[which], sent.seen_by_asgi()), sent
+    assert outcome(admission) == model.decide(POLICIES[which], sent.seen_by_asgi()), sent
 
 
 def asgi_and_wsgi_give_the_same_decision(choices: Choices) -> None:
-    """A server that joins header lines, or decodes paths, makes no difference to who may pass."""
+    """The decision doesn't depend on whether a server joins header lines or decodes paths."""
     sent = any_sent(choices, websockets=False)
-    gate = choices.pick(GATES)
+    which = choices.integer(0, len(POLICIES) - 1)
 
-    asgi = gate.decide(AsgiRequest(sent.scope()))
-    wsgi = gate.decide(WsgiRequest(sent.environ()))
+    asgi = admit(which, AsgiRequest(sent.scope()))
+    wsgi = admit(which, WsgiRequest(sent.environ()))
 
     assert outcome(asgi) == outcome(wsgi), sent
 
 
 def an_ambiguous_path_is_never_public(choices: Choices) -> None:
-    """Whatever text an ASGI server takes for a path, and wherever the app is mounted."""
+    """For any text as path on an ASGI server, and for any mount."""
     path = choices.text(PATH_WORDS, 6, HIGHEST_CHARACTER)
     root = choices.text(PATH_WORDS, 3, HIGHEST_CHARACTER)
-    # Most servers leave the root in the path; some that mount an app have taken it off.
+    # Most servers leave the root in the path. Some remove it.
     path = choices.pick((root + path, path))
     scope = {"type": "http", "method": "GET", "path": path, "root_path": root, "headers": []}
     within = model.within(path, root)
     expected = within is not None and model.is_canonical(within)
 
-    decision = GATES[-1].decide(AsgiRequest(scope))
+    admission = admit(len(POLICIES) - 1, AsgiRequest(scope))
 
-    assert isinstance(decision, Public) is expected, (root, path)
+    assert (admission.absence == "public") is expected, (root, path)
 
 
 def headers_read_the_same_under_asgi_and_wsgi(choices: Choices) -> None:
@@ -228,7 +226,7 @@ def headers_read_the_same_under_asgi_and_wsgi(choices: Choices) -> None:
     stranger = choices.text(NAME_WORDS, 3, HIGHEST_CHARACTER)
     assert (stranger in asgi.headers) is (asgi.headers.get(stranger) is not None), stranger
     assert (stranger in wsgi.headers) is (wsgi.headers.get(stranger) is not None), stranger
-    # The first of two cookies with one name, as the model reads them.
+    # The model reads the first of two cookies with one name.
     text = "; ".join(value for name, value in sent.lines if name == "cookie")
     assert asgi.cookies == dict(reversed(model.cookies_in(text))), sent
 
@@ -237,11 +235,11 @@ def headers_read_the_same_under_asgi_and_wsgi(choices: Choices) -> None:
 
 
 def no_extractor_lets_another_caller_through(choices: Choices) -> None:
-    """It raises, or yields nonsense: no exception, no secret in the log, no wrong name."""
-    told = choices.many(lambda: _any_answer(choices), 3)
-    if not told:
+    """If one raises or yields nonsense, there is no exception, no logged secret, no wrong name."""
+    results = choices.many(lambda: _any_answer(choices), 3)
+    if not results:
         return
-    gate = Gate(header_extractors=[_answering(answer) for answer in told], bindings=())
+    gate = Gate(header_extractors=[_answering(answer) for answer in results], bindings=())
     lines = choices.many(lambda: any_line(choices), 2)
     request = AsgiRequest(
         {
@@ -252,17 +250,17 @@ def no_extractor_lets_another_caller_through(choices: Choices) -> None:
         }
     )
     with logged() as log:
-        decision = gate.decide(request)
+        admission = gate.admit(request)
 
-    assert SECRET not in repr(decision)
+    assert not [text for text in texts_of(admission) if SECRET in text]
     assert not [text for text in log if SECRET in text], log
-    if isinstance(decision, Admitted):
-        for name, value in decision.credentials.pairs():
+    if admission.refusal is None:
+        for name, value in admission.credentials().pairs():
             assert name == name.lower()
             assert _may_travel(name), name
             assert model.valid(name, value) == value, repr(value)
     else:
-        assert outcome(decision).outcome in _STATUSES, decision
+        assert outcome(admission).outcome in _STATUSES, admission
 
 
 def _any_answer(choices: Choices) -> Callable[[], Any]:
@@ -270,7 +268,7 @@ def _any_answer(choices: Choices) -> Callable[[], Any]:
     answers: tuple[Callable[[], Any], ...] = (
         lambda: (name, value),
         lambda: None,
-        # The wrong way round; what is no token is no name to be shown.
+        # Swapped: the value isn't a valid header name, so it must not be shown.
         lambda: (f"{value}=", name),
         lambda: [name, value],
         lambda: (name, value, value),
@@ -301,14 +299,13 @@ def _raise(error: Exception) -> None:
 
 
 def every_custom_refusal_can_be_sent(choices: Choices) -> None:
-    """`on_refusal` gives nonsense: what is sent is no success, of one length, in single lines."""
+    """Even if `on_refusal` returns nonsense, the answer has no success status and valid headers."""
     answer = _any_refusal(choices)
     gate = Gate(on_refusal=lambda request, refusal: answer, bindings=())
     with logged() as log:
-        decision = gate.decide(AsgiRequest({"type": "http", "path": "/me", "headers": []}))
+        sent = gate.admit(AsgiRequest({"type": "http", "path": "/me", "headers": []})).refusal
 
-    assert isinstance(decision, Refused)
-    sent = decision.refusal
+    assert sent is not None
     assert 300 <= sent.status <= 599, answer
     lengths = [value for name, value in sent.headers if name == "content-length"]
     assert lengths == [str(len(sent.body))], answer
@@ -333,16 +330,24 @@ def _any_refusal(choices: Choices) -> Any:
     return made if choices.integer(0, 15) < 15 else choices.pick((None, 401, "no", {}))
 
 
-# --- What they share ------------------------------------------------------------------------------
+# --- Helpers --------------------------------------------------------------------------------------
 
 
-def outcome(decision: Decision) -> Expected:
-    """A decision of core's in the words of the model. Fails for a refusal of an unknown shape."""
-    if isinstance(decision, Admitted):
-        return Expected("admitted", decision.credentials.pairs())
-    if isinstance(decision, Public):
-        return Expected(decision.absence)
-    refusal = decision.refusal
+def texts_of(admission: Admission) -> list[str]:
+    """The texts that a log or a debugger shows of an admission and of its parts."""
+    return [repr(admission), *(repr(getattr(admission, name)) for name in _PARTS)]
+
+
+_PARTS = [name for kind in Admission.__mro__ for name in getattr(kind, "__slots__", ())]
+
+
+def outcome(admission: Admission) -> Expected:
+    """An admission as the model's `Expected`. Fails for an unknown refusal."""
+    refusal = admission.refusal
+    if refusal is None and admission.absence in ("public", "preflight"):
+        return Expected(admission.absence)
+    if refusal is None:
+        return Expected("admitted", admission.credentials().pairs())
     what = _DETAILS[json.loads(refusal.body)["detail"]]
     headers = dict(refusal.headers)
     assert refusal.status == _STATUSES[what]
@@ -355,7 +360,7 @@ def outcome(decision: Decision) -> Expected:
 
 @contextmanager
 def logged() -> Iterator[list[str]]:
-    """All that is logged meanwhile, at any level, as text with everything a record holds."""
+    """The log during the block, at every level, as text with all attributes of the records."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     texts: list[str] = []

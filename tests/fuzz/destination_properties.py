@@ -1,7 +1,7 @@
-"""No URL that some client library reads as an unnamed host is given credentials.
+"""Properties of destinations: no URL leads credentials to an unnamed host.
 
-The client libraries themselves are the model: where two of them read a URL differently, there may
-be no credentials for it at all.
+The client libraries themselves are the model. If two of them read a URL differently, it must get
+no credentials.
 """
 
 from tests.fuzz.choices import HIGHEST_CHARACTER, Choices
@@ -15,20 +15,20 @@ from passthrough_auth.core import (
     Destination,
     DestinationNotAllowed,
     Destinations,
-    Hold,
     PassthroughAuthError,
-    origin_of,
 )
+from passthrough_auth.core.caller import CallerScope
+from passthrough_auth.core.origin import origin_of
 
 PASSWORD = "pa55word"
-"""Planted where a URL can hold one; an @ follows it, so that it is never in a host."""
+"""Planted in URLs. An @ follows it, so it is never in a host."""
 
 PLANTED = "session=planted-by-a-response"
-"""A Cookie that the client library has made of a Set-Cookie on the way."""
+"""A Cookie that a client library made from a Set-Cookie on the way."""
 
 CALLER = {"authorization": f"Bearer {SECRET}", "cookie": f"session={SECRET}", "x-token": SECRET}
 
-# What each named origin is sent, as the configuration below says.
+# The headers that each named origin gets by the configuration below.
 EXACT: dict[Address, tuple[str, ...]] = {
     ("https", "good.example", 443): tuple(CALLER),
     ("https", "good.example", 8443): ("cookie",),
@@ -51,7 +51,7 @@ DESTINATIONS = Destinations(
     "https://*.wild.example",
     Destination("https://*.deep.wild.example", send=["authorization"]),
 )
-HOLD = Hold(Credentials(*CALLER.items()))
+CALLER_SCOPE = CallerScope(Credentials(*CALLER.items()))
 
 SPELLED = (
     "https://good.example",
@@ -75,7 +75,7 @@ HOST_WORDS = (
     *("[2001:db8::1]", "127.1", "0x7f000001", "[::ffff:10.0.0.1]", "[::1%25lo]", "deep.", "a."),
     *("@", ":", "\\", "/", "?", "#", "%", "%2e", "%40", "%5c", "%00", "\t", "\n", "\r", " "),
     *(":443", ":8443", ":80", ":8080", ":0443", "::", ";", ",", "&", "[", "]", "user", "\x00"),
-    # What becomes a dot, a letter, a slash, an at sign or nothing in some edition of IDNA.
+    # Characters that some version of IDNA maps to a dot, a letter, a slash, an at sign or "".
     *("\u3002", "\uff0e", "\u2024", "\xdf", "\u212a", "\u2177", "\xad", "\u200d", "xn--"),
     *("\uff0f", "\uff20", "\u2048", "\ufe55", "|", "^", "`", "{", "}", "=", "~", "'", '"'),
     *(f"user:{PASSWORD}@", f"?token={PASSWORD}@", ".", "", "*", "<", ">"),
@@ -86,7 +86,7 @@ TAILS = ("", "/", "?", "#", "/x", "/\\", "/@", "?@evil.example", "#@evil.example
 
 
 def no_unnamed_host_gets_credentials(choices: Choices) -> None:
-    """Whatever the URL: if it is given any, every library connects to an origin that is named."""
+    """For any URL that gets credentials, every library connects to a named origin."""
     url = _any_url(choices)
     headers = _headers_for(url)
     if headers is None:
@@ -94,12 +94,12 @@ def no_unnamed_host_gets_credentials(choices: Choices) -> None:
     for reader in READERS:
         read = reader(url)
         assert read is None or _sent_to(read) is not None, f"{reader.__name__}({url!r}) is {read}"
-        # A library that follows this URL connects where these headers are meant for.
+        # Every library connects to the origin for which these headers are meant.
         assert read is None or _sent_to(read) == headers, f"{reader.__name__}({url!r}) is {read}"
 
 
 def each_client_checks_the_host_that_it_connects_to(choices: Choices) -> None:
-    """A client normalises the URL, then judges its text: that is where it must connect."""
+    """A client checks the text of the normalised URL, and must connect to that host."""
     url = _any_url(choices)
     for judged_by, reader in JUDGED:
         judged = judged_by(url)
@@ -111,7 +111,7 @@ def each_client_checks_the_host_that_it_connects_to(choices: Choices) -> None:
 
 
 def a_plain_url_of_a_named_origin_gets_its_credentials(choices: Choices) -> None:
-    """However it is spelled, whatever follows; and every library reads it as that origin."""
+    """In any spelling and with any path. Every library reads it as that origin."""
     spelled = choices.pick(SPELLED)
     tail = choices.text((*HOST_WORDS, *TAILS), 4, HIGHEST_CHARACTER)
     url = spelled + (choices.pick("/?#") + tail if tail else "")
@@ -125,46 +125,44 @@ def a_plain_url_of_a_named_origin_gets_its_credentials(choices: Choices) -> None
 
 
 def no_hop_takes_credentials_to_an_unnamed_origin(choices: Choices) -> None:
-    """Over redirects: what the app set, and what the caller has, reaches named origins only.
+    """Over redirects, the app's and the caller's credentials reach named origins only.
 
-    And nothing that a response on the way has set reaches any.
+    A cookie that a response on the way has set reaches no origin.
     """
     headers = {"accept": "*/*"}
     if choices.flag():
         headers["authorization"] = "Bearer of-the-app"
-    trail = None
+    redirects = None
     first: Address | None = None
     left = False
     for url in choices.many(lambda: _any_hop(choices), 4):
+        if redirects is not None and choices.flag():
+            headers["cookie"] = PLANTED
         try:
-            with HOLD.active():
-                hop = DESTINATIONS.hop(url, trail)
+            with CALLER_SCOPE.active():
+                redirects = DESTINATIONS.carry(url, headers, redirects)
         except PassthroughAuthError as refused:
             _expect_no_secret(refused)
-            assert trail is None or not left, f"{url!r} raised on a later hop"
+            assert redirects is None or not left, f"{url!r} raised on a later hop"
             return
-        if trail is not None and choices.flag():
-            headers["cookie"] = PLANTED
-        hop.apply(headers)
-        trail = hop.trail
         assert PLANTED not in headers.values(), url
         read = {address for address in (reader(url) for reader in READERS) if address}
-        first = first or normal(*trail.origin)
+        first = first or normal(*redirects.origin)
         left = left or read != {first}
-        assert trail.strayed or not left, url
+        assert redirects.left_origin or not left, url
         for address in read:
             due = _sent_to(address) or {}
             carried = {name: value for name, value in headers.items() if name in CALLER}
             if left:
-                # All of it where the URL is read as that origin, else nothing.
+                # All of them if the URL is read as that origin, else none.
                 assert carried == (due if origin_of(url) else {}), f"{carried} for {url!r}"
             else:
                 assert set(carried) <= {*due, "authorization"}, f"{carried} to {address}"
-        assert SECRET not in repr(hop)
+        assert SECRET not in repr(redirects)
 
 
 def a_destination_is_one_origin_or_a_configuration_error(choices: Choices) -> None:
-    """Nothing else can be named, no host of everyone's, and no plain http on the way."""
+    """It is one origin or the sub-domains of one, and not over plain http."""
     given = _any_url(choices)
     if choices.flag():
         given = given.replace("://", "://*.", 1)
@@ -195,21 +193,21 @@ def _any_hop(choices: Choices) -> str:
 
 
 def _any_url(choices: Choices) -> str:
-    """An attempt to be read as a named host by one and as another by the next."""
+    """A URL that two libraries may read differently, as a named host and as another."""
     if choices.flag():
         start = choices.pick((*PREFIXES, *ODD_PREFIXES))
         return start + choices.text(HOST_WORDS, 6, HIGHEST_CHARACTER) + choices.pick(TAILS)
     spelled, hostile = choices.pick(SPELLED), choices.text(HOST_WORDS, 3, HIGHEST_CHARACTER)
-    # Somewhere in an address that is named: before the host, in it, after it.
+    # Somewhere in a named address: before, in, or after the host.
     start = spelled.index("://") + 3
     at = choices.integer(start, len(spelled))
     return spelled[:at] + hostile + spelled[at:] + choices.pick(TAILS)
 
 
 def _headers_for(url: str) -> dict[str, str] | None:
-    """What core gives for it; None if it isn't allowed, in words that hold no secret."""
+    """Core's headers for a URL; None if it isn't allowed. The error must not show the secret."""
     try:
-        with HOLD.active():
+        with CALLER_SCOPE.active():
             return DESTINATIONS.headers_for(url)
     except DestinationNotAllowed as refused:
         _expect_no_secret(refused)
@@ -223,7 +221,7 @@ def _expect_no_secret(error: Exception) -> None:
 
 
 def _sent_to(address: Address) -> dict[str, str] | None:
-    """What a named origin is sent; None for one that is not named."""
+    """The headers for a named origin; None for one that isn't named."""
     names = EXACT.get(address)
     if names is None:
         scheme, host, port = address

@@ -1,8 +1,8 @@
-"""One property under atheris, whose inputs are led by the code that they reach.
+"""One property under atheris, which chooses inputs by the code that they reach.
 
     python -m tests.fuzz.guided core_properties.the_gate_follows_the_semantics -runs=10000
 
-Everything after the property is for libFuzzer; a file that an earlier run left is run once again.
+The arguments after the property are for libFuzzer. Pass the file of a failed input to run it again.
 """
 
 import importlib
@@ -10,12 +10,12 @@ import sys
 
 import atheris
 
-# The package, and what its answers are compared with: the model, and how others read URLs.
+# The package, the model, and the libraries of which the URL parsers are compared.
 EXPLORED = ["passthrough_auth", "tests.fuzz", "httpx", "httpx2", "requests", "urllib3", "yarl"]
 
 
 def main() -> None:
-    """Run until an input fails or the runs are over. Does not return."""
+    """Run until an input fails or all runs are done. Does not return."""
     module, _, name = sys.argv.pop(1).rpartition(".")
     with atheris.instrument_imports(include=EXPLORED):
         holds = getattr(importlib.import_module(f"tests.fuzz.{module}"), name)

@@ -1,7 +1,7 @@
-"""What the semantics say, written down a second time and in another way than in core.
+"""The semantics, written a second time and in another way than in core.
 
-Nothing here imports the package: a mistake in it can't be in both. Slow and plain on purpose, one
-character or segment after the other.
+This module doesn't import the package, so they can't share a mistake. It is slow and simple on
+purpose, and takes one character or segment after the other.
 """
 
 import re
@@ -14,7 +14,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 
 
 def is_canonical(path: str) -> bool:
-    """Whether any rule may match it: the definition, character by character."""
+    """Whether a rule may match the path: the definition, character by character."""
     if not path.startswith("/"):
         return False
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
@@ -26,7 +26,7 @@ def is_canonical(path: str) -> bool:
 
 
 def within(path: str, root: str) -> str | None:
-    """The path below a mount; None where it isn't certain what the mount leaves of it."""
+    """The path below a mount; None if it isn't certain which path is left."""
     if not root:
         return path
     below = path.removeprefix(root)
@@ -44,9 +44,9 @@ def names(rule: "str | re.Pattern[str]", path: str) -> bool:
 
 
 def is_rule(rule: "str | re.Pattern[str]") -> bool:
-    """Whether a rule can be right at all."""
+    """Whether a rule is valid."""
     if isinstance(rule, re.Pattern):
-        # One that begins with a letter can't match a whole path.
+        # A pattern that begins with a letter can't match a whole path.
         return not (rule.pattern[:1].isalnum() or rule.pattern.startswith("_"))
     if (
         rule.startswith("^")
@@ -63,7 +63,7 @@ def is_rule(rule: "str | re.Pattern[str]") -> bool:
 
 LONGEST = 8190
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-# RFC 9110 section 7.6.1 and what else concerns one connection, message or hop.
+# RFC 9110 section 7.6.1, and other headers that concern one connection, message or hop.
 NEVER_FORWARDED = frozenset(
     {
         *("connection", "content-length", "expect", "host", "http2-settings", "keep-alive"),
@@ -76,12 +76,12 @@ ANSWERED_BY_BROWSERS = frozenset({"basic", "digest", "negotiate", "ntlm"})
 
 
 def is_visible(text: str) -> bool:
-    """Whether there is something, all of it visible ASCII or spaces."""
+    """Whether the text isn't empty and has only visible ASCII and spaces."""
     return text != "" and all(" " <= character <= "~" for character in text)
 
 
 def valid(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) -> str | None:
-    """The value to forward under that name; None if it is malformed."""
+    """The value to forward under that name, or None if it is malformed."""
     while value[:1] in (" ", "\t") and value:
         value = value[1:]
     while value[-1:] in (" ", "\t") and value:
@@ -107,7 +107,7 @@ def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
 
 
 def _are_parameters(text: str) -> bool:
-    """Whether it is `name=value, name="value"` (RFC 9110 section 11.2), one after the other."""
+    """Whether it is a list like `name=value, name="value"` (RFC 9110 section 11.2)."""
     parts, quoted, escaped = [""], False, False
     for character in text:
         if character == "," and not quoted:
@@ -133,7 +133,7 @@ def _is_parameter(text: str) -> bool:
 
 
 def cookies_in(text: str) -> list[tuple[str, str]]:
-    """The pairs of a Cookie header, in their order."""
+    """The pairs of a Cookie header, in order."""
     found: list[tuple[str, str]] = []
     for part in text.split(";"):
         if "=" not in part:
@@ -152,7 +152,7 @@ Lines = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Reads:
-    """One extractor: which header it reads, and for cookies which of them."""
+    """One extractor: the header that it reads, and for cookies their names."""
 
     header: str
     cookies: tuple[str, ...] = ()
@@ -160,7 +160,7 @@ class Reads:
 
 @dataclass(frozen=True)
 class Policy:
-    """How a gate is configured."""
+    """The configuration of a gate."""
 
     reads: tuple[Reads, ...] = (Reads("authorization"), Reads("cookie"))
     rules: "tuple[str | re.Pattern[str], ...]" = ()
@@ -171,7 +171,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as a server hands it on: header names in lower case, lines joined or not."""
+    """A request as a server passes it on: header names in lower case, lines joined or not."""
 
     method: str
     path: str | None
@@ -185,14 +185,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Expected:
-    """What becomes of a request: its outcome, and the headers of an admitted caller."""
+    """The outcome of a request, and the headers of an admitted caller."""
 
     outcome: str
     caller: tuple[tuple[str, str], ...] = ()
 
 
 def decide(policy: Policy, seen: Seen) -> Expected:
-    """What the semantics say about a request."""
+    """The decision of the semantics about a request."""
     path = seen.path
     if path is not None and is_canonical(path) and any(names(rule, path) for rule in policy.rules):
         return Expected("public")
@@ -220,7 +220,7 @@ def decide(policy: Policy, seen: Seen) -> Expected:
     return Expected("admitted", tuple(caller.items()))
 
 
-MALFORMED = "\x00"  # a value that never is valid
+MALFORMED = "\x00"  # a value that is never valid
 
 
 def _read(reads: Reads, seen: Seen) -> str | None:
@@ -232,7 +232,7 @@ def _read(reads: Reads, seen: Seen) -> str | None:
     if reads.header == "cookie":
         text = "; ".join(lines)
         return _pick(reads.cookies, text) if reads.cookies else text or None
-    # A comma may be where a server has joined two lines.
+    # A server may have joined two lines at a comma.
     return lines[0] if len(lines) == 1 and "," not in lines[0] else MALFORMED
 
 
@@ -240,7 +240,7 @@ def _pick(wanted: tuple[str, ...], text: str) -> str | None:
     for part in text.split(",")[1:]:
         name, equals, _ = part.partition("=")
         if equals and name.strip(" \t") in wanted:
-            return MALFORMED  # a server may have joined it to what is before
+            return MALFORMED  # a server may have joined it to the value before
     picked: list[str] = []
     for name in wanted:
         values = {value for own, value in cookies_in(text) if own == name}
@@ -260,7 +260,7 @@ def _holds_another(value: str) -> bool:
 
 
 def is_ambient(name: str, value: str) -> bool:
-    """Whether a browser attaches it by itself."""
+    """Whether a browser attaches this credential by itself."""
     if name == "authorization":
         return value.split(" ", maxsplit=1)[0].lower() in ANSWERED_BY_BROWSERS
     return name == "cookie" or name in FROM_A_PROXY_SESSION
@@ -275,7 +275,7 @@ def is_preflight(seen: Seen) -> bool:
 def changes_state(seen: Seen) -> bool:
     """Whether the method is unsafe (RFC 9110 section 9.2.1), or it is a WebSocket handshake.
 
-    Also one that came by an interface which knows none, and is told by its Upgrade header.
+    On an interface without WebSockets, a handshake is recognised by its Upgrade header.
     """
     if any("websocket" in line.lower() for line in seen.of("upgrade")):
         return True
@@ -283,7 +283,7 @@ def changes_state(seen: Seen) -> bool:
 
 
 def is_cross_site(policy: Policy, seen: Seen) -> bool:
-    """Whether Sec-Fetch-Site says so, or else an Origin that is not the Host's."""
+    """Whether Sec-Fetch-Site says so, or without it an Origin that differs from the Host."""
     origins = seen.of("origin")
     if len(origins) == 1 and origin_alone(origins[0]) in map(origin_alone, policy.trusted_origins):
         return origin_alone(origins[0]) is None
@@ -296,7 +296,7 @@ def is_cross_site(policy: Policy, seen: Seen) -> bool:
     if len(origins) > 1 or len(hosts) != 1:
         return True
     own = origin_alone(origins[0])
-    # The scheme of the app is not known behind a proxy: the Origin's stands for it.
+    # Behind a proxy the app's scheme isn't known, so this uses the Origin's.
     return own is None or own != origin_alone(f"{own[0]}://{hosts[0]}")
 
 
@@ -307,7 +307,7 @@ Address = tuple[str, str, int]
 
 
 def origin_alone(text: str) -> Address | None:
-    """What an Origin header names; None for what is not plainly scheme, host and port."""
+    """The address in an Origin header; None if it isn't a plain scheme, host and port."""
     if not text.isascii():
         return None
     scheme, separator, authority = text.lower().partition("://")
@@ -344,10 +344,10 @@ def is_plain_host(host: str) -> bool:
 
 
 def normal(scheme: str, host: str, port: int | None) -> Address:
-    """The one spelling of what a client connects to."""
+    """The address in its normal spelling."""
     scheme = {"ws": "http", "wss": "https"}.get(scheme.lower(), scheme.lower())
     host = host.lower().strip("[]")
-    with suppress(ValueError):  # another kind of host, or what some library takes for one
+    with suppress(ValueError):  # another kind of host, or one that only some library accepts
         host = str(ip_address(host))
     return scheme, host, (443 if scheme == "https" else 80) if port is None else port
 

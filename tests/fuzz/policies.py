@@ -1,4 +1,4 @@
-"""Some configurations of a gate, as the model knows them and as the package does."""
+"""Some configurations of a gate, for the model and for the package."""
 
 import re
 from dataclasses import replace
@@ -6,12 +6,13 @@ from dataclasses import replace
 from tests.fuzz.model import Policy, Reads
 
 from passthrough_auth.core import (
-    GateOptions,
     HeaderExtractor,
+    Request,
     extract_authorization_header,
     extract_cookies,
     extract_custom_header,
 )
+from passthrough_auth.core.inbound import Admission, Gate, GateOptions
 
 POLICIES = (
     Policy(rules=("/health", "/public/*")),
@@ -45,17 +46,16 @@ POLICIES = (
 
 
 def without_preflights(policy: Policy) -> Policy:
-    """The same for a framework whose CORS layer stands in front, and which refuses that option."""
+    """The same for a framework without the option allow_preflight: its CORS layer is in front."""
     return replace(policy, allow_preflight=False)
 
 
 def options_of(policy: Policy) -> GateOptions:
-    """The options that make a gate follow this policy."""
+    """The gate's options for this policy."""
     return {
         "header_extractors": [_extractor(reads) for reads in policy.reads],
         "excluded_paths": list(policy.rules),
         "trusted_origins": policy.trusted_origins,
-        "allow_preflight": policy.allow_preflight,
         "comma_schemes": policy.comma_schemes,
         "bindings": (),
     }
@@ -67,3 +67,11 @@ def _extractor(reads: Reads) -> HeaderExtractor:
     if reads.cookies:
         return extract_cookies(*reads.cookies)
     return extract_custom_header(reads.header)
+
+
+GATES = tuple(Gate(**options_of(policy)) for policy in POLICIES)
+
+
+def admit(which: int, request: Request) -> Admission:
+    """The decision of the gate with that policy about a request."""
+    return GATES[which].admit(request, preflights=POLICIES[which].allow_preflight)

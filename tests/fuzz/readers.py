@@ -1,7 +1,7 @@
-"""How each client library reads a URL: where it would connect to, by its own code.
+"""The address to which each client library would connect for a URL, by its own code.
 
-A reader gives scheme, host and port, or None where the library refuses the URL. Each takes the way
-of the library's own calls: what a helper of its URL type says is not always what is dialled.
+A reader returns scheme, host and port, or None if the library refuses the URL. Each uses the code
+of the library's own calls, because its URL type may say another host than the one it connects to.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def _address(
 
 
 def by_httpx(url: str) -> Address | None:
-    """What httpcore is handed: `raw_host` of the URL, which is in ASCII."""
+    """The address that httpcore gets: `raw_host` of the URL, which is in ASCII."""
     try:
         read = httpx.URL(url)
         return _address(_SCHEMES, read.scheme, read.raw_host.decode("ascii"), read.port)
@@ -42,7 +42,7 @@ def by_httpx(url: str) -> Address | None:
 
 
 def by_httpx2(url: str) -> Address | None:
-    """The same of its successor."""
+    """The same for httpx2."""
     try:
         read = httpx2.URL(url)
         return _address(_SCHEMES, read.scheme, read.raw_host.decode("ascii"), read.port)
@@ -54,7 +54,7 @@ _adapter = HTTPAdapter()
 
 
 def by_requests(url: str) -> Address | None:
-    """The pool of urllib3's that its adapter asks for, having prepared the URL."""
+    """The pool of urllib3 that its adapter chooses for the prepared URL."""
     try:
         prepared = requests.Request("GET", url).prepare()
         if not (prepared.url or "").lower().startswith(("http://", "https://")):
@@ -66,7 +66,7 @@ def by_requests(url: str) -> Address | None:
 
 
 def by_urllib3(url: str) -> Address | None:
-    """What its pool manager connects to."""
+    """The address to which its pool manager connects."""
     try:
         read = urllib3.util.parse_url(url)
     except urllib3.exceptions.LocationParseError:
@@ -74,12 +74,12 @@ def by_urllib3(url: str) -> Address | None:
     return _address(_HTTP_ONLY, read.scheme or "", read.host, read.port)
 
 
-# The second for `http://@[`, which yarl 1.25.1 doesn't expect.
+# yarl 1.25.1 raises IndexError for `http://@[`.
 _YARL_RAISES = (ValueError, IndexError)
 
 
 def by_aiohttp(url: str) -> Address | None:
-    """What its connector dials: `raw_host` of yarl's URL."""
+    """The address to which its connector connects: `raw_host` of yarl's URL."""
     try:
         read = yarl.URL(url)
         return _address(_SCHEMES, read.scheme, read.raw_host, read.port)
@@ -88,15 +88,15 @@ def by_aiohttp(url: str) -> Address | None:
 
 
 class _Tls(HTTPConnection):
-    """Reads host and port as `HTTPSConnection` does, without the cost of its certificates."""
+    """Parses host and port as `HTTPSConnection` does, without loading certificates."""
 
     default_port = 443
 
 
 def by_urllib(url: str) -> Address | None:
-    """What urllib.request hands to http.client, and what that makes of it."""
+    """The address that http.client reads from the host that urllib.request passes."""
     try:
-        request = UrllibRequest(url)  # noqa: S310 - opened by nobody
+        request = UrllibRequest(url)  # noqa: S310 - it is never opened
         if not request.host:
             return None
         kind = _Tls if request.type == "https" else HTTPConnection
@@ -107,7 +107,7 @@ def by_urllib(url: str) -> Address | None:
 
 
 def by_urlsplit(url: str) -> Address | None:
-    """What code that splits a URL by hand connects to."""
+    """The address to which code connects that splits a URL itself."""
     try:
         read = urlsplit(url)
         return _address(_SCHEMES, read.scheme, read.hostname, read.port)
@@ -116,7 +116,7 @@ def by_urlsplit(url: str) -> Address | None:
 
 
 def by_whatwg(url: str) -> Address | None:
-    """What browsers, Node and the clients written in Rust connect to (the URL standard)."""
+    """The address to which browsers, Node and clients in Rust connect (the URL standard)."""
     try:
         read = ada_url.URL(url)
     except ValueError:
@@ -138,7 +138,7 @@ READERS: tuple[Reader, ...] = (
 
 
 def judged_by_httpx(url: str) -> str | None:
-    """The text that the transport of `passthrough_auth.clients.httpx` judges for this URL."""
+    """The text that the transport of `passthrough_auth.clients.httpx` checks for this URL."""
     try:
         return str(httpx.URL(url))
     except (httpx.InvalidURL, ValueError):
@@ -146,7 +146,7 @@ def judged_by_httpx(url: str) -> str | None:
 
 
 def judged_by_httpx2(url: str) -> str | None:
-    """The same of its successor's."""
+    """The same for `passthrough_auth.clients.httpx2`."""
     try:
         return str(httpx2.URL(url))
     except (httpx2.InvalidURL, ValueError):
@@ -154,7 +154,7 @@ def judged_by_httpx2(url: str) -> str | None:
 
 
 def judged_by_requests(url: str) -> str | None:
-    """The text that the session of `passthrough_auth.clients.requests` judges."""
+    """The text that the session of `passthrough_auth.clients.requests` checks."""
     try:
         return requests.Request("GET", url).prepare().url
     except (requests.RequestException, ValueError):
@@ -162,9 +162,9 @@ def judged_by_requests(url: str) -> str | None:
 
 
 def judged_by_aiohttp(url: str) -> str | None:
-    """The text that the middleware of `passthrough_auth.clients.aiohttp` judges.
+    """The text that the middleware of `passthrough_auth.clients.aiohttp` checks.
 
-    aiohttp has then taken a user name off it, which the middleware sees by other means.
+    aiohttp has then removed a user name from it. The middleware detects that in another way.
     """
     try:
         return str(yarl.URL(url))

@@ -1,4 +1,4 @@
-"""Requests as hostile as a server lets them through, and how each server interface shows them."""
+"""Hostile requests that servers let pass, as each server interface passes them on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from tests.fuzz.choices import Choices
 from tests.fuzz.model import Seen
 
 SECRET = "s3cret-of-alice"
-"""Planted in header values, and looked for in every text that is produced."""
+"""Planted in header values, and searched in every text."""
 
 QUERY_SECRET = "s3cret-in-the-query"
-"""Planted in the query, which frameworks show in texts of theirs, and this package never does."""
+"""Planted in the query. Frameworks show it in their texts; this package must not."""
 
 PATH_WORDS = (
     *("/", "health", "public", "private", "items", "a", ".", "..", "//", "/./", "/../"),
@@ -60,7 +60,7 @@ ROOTS = ("", "/app", "/app/v1")
 
 @dataclass(frozen=True)
 class Sent:
-    """A request after a server has parsed it: the path percent-decoded, names in lower case."""
+    """A parsed request: the path is percent-decoded, and header names are in lower case."""
 
     method: str
     path: bytes
@@ -69,7 +69,7 @@ class Sent:
     root: str = ""
 
     def scope(self) -> dict[str, Any]:
-        """As ASGI servers hand it over: undecodable bytes of the path replaced, lines apart."""
+        """The ASGI scope: undecodable bytes of the path are replaced, and header lines separate."""
         scope: dict[str, Any] = {
             "type": "websocket" if self.websocket else "http",
             "asgi": {"version": "3.0"},
@@ -90,7 +90,7 @@ class Sent:
         return {**scope, "method": self.method}
 
     def environ(self) -> dict[str, Any]:
-        """As WSGI servers hand it over: bytes as latin-1, lines joined, underscores dropped."""
+        """The WSGI environ: bytes as latin-1, lines joined, names with underscores dropped."""
         environ: dict[str, Any] = {
             "REQUEST_METHOD": self.method,
             "SCRIPT_NAME": self.root,
@@ -106,13 +106,13 @@ class Sent:
         return environ
 
     def seen_by_asgi(self) -> Seen:
-        """What the model is to judge for ASGI."""
-        # A handshake is a GET, whatever the method of the same input over HTTP.
+        """The model's request for ASGI."""
+        # A handshake is a GET. The method of the input applies to HTTP only.
         method = "GET" if self.websocket else self.method
         return Seen(method, self.path.decode("utf-8", "replace"), self.lines, self.websocket)
 
     def seen_by_wsgi(self) -> Seen:
-        """What the model is to judge for WSGI."""
+        """The model's request for WSGI."""
         try:
             path = self.path.decode("utf-8")
         except UnicodeDecodeError:
@@ -127,10 +127,10 @@ class Sent:
 
 
 def any_sent(choices: Choices, *, websockets: bool = True) -> Sent:
-    """A request made of what has fooled some router, parser or server, and of anything else."""
+    """A request of parts that have fooled some router, parser or server, and of random ones."""
     path, root = "/" + choices.text(PATH_WORDS, 5), choices.pick(ROOTS)
     if choices.integer(0, 15) == 15:
-        path = "" if root else path[1:]  # a mount ends at a slash, or where the path does
+        path = "" if root else path[1:]  # a mount ends at a slash, or at the end of the path
     method = choices.pick(METHODS)
     if choices.integer(0, 15) == 15:
         method = latin_1(choices.text(METHODS, 2))
@@ -147,16 +147,16 @@ def any_sent(choices: Choices, *, websockets: bool = True) -> Sent:
 
 
 def any_line(choices: Choices, names: tuple[str, ...] = NAME_WORDS) -> tuple[str, str]:
-    """A header line: one of these names or another, and a value fit for it or not."""
+    """A header line with one of these names or another one, and a valid or invalid value."""
     name = choices.pick(names)
     if choices.integer(0, 31) == 31:
         name = choices.text(NAME_WORDS, 2).lower()
-        # Names beyond ASCII get past no server, and upper case of latin-1 leaves latin-1.
+        # Servers refuse names beyond ASCII, and latin-1 in upper case may not be latin-1.
         name = "".join(each for each in name if each.isascii())
     words = VALUES.get(name, VALUE_WORDS)
     return name, latin_1(choices.text(words, 4))
 
 
 def latin_1(text: str) -> str:
-    """The text as the bytes of a header could hold it."""
+    """The text as it can be in the bytes of a header."""
     return "".join(each if ord(each) < 256 else "?" for each in text)

@@ -1,12 +1,12 @@
-"""The properties of the frameworks' adapters, and that each of them can fail."""
+"""The properties of the frameworks' adapters hold, and each of them can fail."""
 
 import pytest
 from flask import Response
 from tests.fuzz import adapter_properties as properties
 from tests.fuzz.apps import close
-from tests.fuzz.running import check, is_documented, is_refuted
+from tests.fuzz.runner import check, is_documented, is_refuted
 
-from passthrough_auth.core import context
+from passthrough_auth.core.caller import caller_var
 from passthrough_auth.frameworks import asgi, fastapi, flask
 from passthrough_auth.frameworks.django import middleware, requests
 
@@ -20,16 +20,15 @@ def _loop():
 
 
 @each_property
-def test_it_holds(holds):
+def test_a_property_holds(holds):
     check(holds, examples=400)
 
 
 # --- Faults that are found ------------------------------------------------------------------------
 
-true_read = requests.read
+true_read = requests.as_request
 true_response = flask._response
 true_django_response = middleware._response
-true_exit = context._Active.__exit__
 
 
 def undecoded(self):
@@ -68,24 +67,29 @@ async def answering_nothing(request, refusal, receive, send):
     await send({"type": "http.response.start", "status": refusal.status, "headers": []})
 
 
-def staying(self, *error):
-    if error[0] is not None:
-        true_exit(self, *error)
+class NeverReset:
+    """A wrong context variable, in which each caller stays."""
+
+    def set(self, scope):
+        return caller_var.set(scope or caller_var.get())
+
+    def reset(self, token):
+        pass
 
 
 FAULTS = {
     properties.asgi_adapters_follow_core: [
         (fastapi.FastAPIRequest, "path", property(raw)),
         (requests.DjangoAsgiRequest, "path", property(with_the_mount)),
-        (middleware, "read", raising_beyond_ascii),
+        (middleware, "as_request", raising_beyond_ascii),
         (middleware, "_response", as_a_success),
         (asgi, "_refuse", answering_nothing),
-        (context._Active, "__exit__", staying),
+        (asgi, "caller_var", NeverReset()),
     ],
     properties.wsgi_adapters_follow_core: [
         (flask.FlaskRequest, "path", property(undecoded)),
         (requests.DjangoWsgiRequest, "path", property(with_the_mount)),
-        (middleware, "read", raising_beyond_ascii),
+        (middleware, "as_request", raising_beyond_ascii),
         (flask, "_response", echoing),
         (flask, "_response", without_headers),
         (middleware, "_response", as_a_success),
@@ -101,19 +105,19 @@ FAULTS = {
         for number, fault in enumerate(faults)
     ],
 )
-# What Django says of a request that makes it fail, as the fault does.
+# Django warns about a request that fails because of the fault.
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_it_finds_a_fault(holds, place, name, fault, monkeypatch):
+def test_a_property_finds_a_fault(holds, place, name, fault, monkeypatch):
     assert hasattr(place, name)
     monkeypatch.setattr(place, name, fault)
 
     assert is_refuted(holds, inputs=5_000)
 
 
-def test_each_property_finds_some():
+def test_each_property_finds_a_fault():
     assert set(FAULTS) == set(properties.PROPERTIES)
 
 
 @each_property
-def test_it_is_documented(holds):
+def test_a_property_is_documented(holds):
     assert is_documented(holds)

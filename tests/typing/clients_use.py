@@ -40,6 +40,15 @@ httpx.Client(transport=our_httpx.CallerTransport(DESTINATIONS))
 httpx.AsyncClient(transport=our_httpx.AsyncCallerTransport(DESTINATIONS))
 httpx2.Client(transport=our_httpx.CallerTransport(DESTINATIONS))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
+assert_type(
+    our_httpx.CallerTransport(DESTINATIONS).handle_request(httpx.Request("GET", "")), httpx.Response
+)
+our_httpx2.caller_client(DESTINATIONS, transport=httpx2.HTTPTransport(), proxied=False)
+our_httpx.caller_client(DESTINATIONS, transport=httpx.AsyncHTTPTransport())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+our_httpx.caller_client(DESTINATIONS, proxied="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+our_httpx2.async_caller_client(DESTINATIONS, transport=httpx.AsyncHTTPTransport())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+our_httpx2.AsyncCallerTransport(DESTINATIONS, httpx.AsyncHTTPTransport())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
 session: requests.Session = CallerSession(DESTINATIONS)
 CallerSession()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 

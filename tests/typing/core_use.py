@@ -5,28 +5,22 @@ of them reports an ignore that suppresses nothing.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, assert_never, assert_type
+from typing import Any, assert_type
 
 from passthrough_auth.core import (
-    Binding,
     CallerDenied,
     CallerRefused,
     CallerThreadPoolExecutor,
     Credential,
     Credentials,
-    Decision,
-    Gate,
     HeaderExtractor,
     NoCaller,
     PathRules,
-    Public,
     Refusal,
-    Refused,
     Request,
-    auth_metadata,
+    acting_as,
     current_credentials,
     extract_authorization_header,
     extract_cookies,
@@ -34,6 +28,8 @@ from passthrough_auth.core import (
     header_extractor,
     snapshot,
 )
+from passthrough_auth.core.caller import Binding
+from passthrough_auth.core.inbound import Admission, Gate
 
 # --- Extractors ---------------------------------------------------------------------------------
 
@@ -81,27 +77,32 @@ def on_refusal(request: Request, refusal: Refusal) -> Refusal:
     return Refusal(303, (("location", "/login"),), b"") if request.method == "GET" else refusal
 
 
-@contextmanager
-def bind(credentials: Credentials) -> Generator[None]:
-    yield
+class Bound(Binding):
+    """A client that asks."""
+
+    def install(self) -> None:
+        assert_type(self.credentials(), Credentials)
 
 
-class BindWithErrors:
-    """A binding that knows its client's errors."""
+class BoundWithErrors(Bound):
+    """One whose errors are known, too."""
 
-    def __call__(self, credentials: Credentials, /) -> auth_metadata:
-        return auth_metadata(*credentials.pairs(), bindings=[])
-
-    def caller_refused(self, error: BaseException) -> CallerRefused | None:
+    def caller_refused(self, error: BaseException, /) -> CallerRefused | None:
         return CallerDenied("no") if isinstance(error, PermissionError) else None
 
 
-bindings: list[Binding] = [bind, BindWithErrors()]
+class NeverInstalled(Binding):
+    """It lacks what makes its client ask."""
+
+
+NeverInstalled()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
+
+
+bindings: list[Binding] = [Bound(), BoundWithErrors()]
 gate = Gate(
     header_extractors=extractors,
     excluded_paths={"/health", re.compile("/v[0-9]+/docs")},
     trusted_origins=["https://admin.example.com"],
-    allow_preflight=True,
     realm="app",
     on_refusal=on_refusal,
     bindings=bindings,
@@ -111,24 +112,16 @@ Gate(extractors)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Gate(exclude_paths=["/health"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Gate(header_extractors=from_token)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Gate(excluded_paths=[b"/health"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+Gate(allow_preflight=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Gate(bindings=[print])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 PathRules([7])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
-def told(decision: Decision) -> str:
-    """The three answers are all there are."""
-    if isinstance(decision, Refused):
-        return str(decision.refusal.status)
-    if isinstance(decision, Public):
-        return decision.absence
-    assert_type(decision.credentials, Credentials)
-    return ", ".join(credential.name for credential in decision.credentials)
-
-
-def forgot_one(decision: Decision) -> str:
-    if isinstance(decision, Refused | Public):
-        return "nobody"
-    assert_never(decision)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def told(admission: Admission) -> str:
+    if admission.refusal is not None:
+        return str(admission.refusal.status)
+    assert_type(admission.credentials(), Credentials)
+    return ", ".join(credential.name for credential in admission.credentials())
 
 
 # --- The caller ---------------------------------------------------------------------------------
@@ -150,12 +143,12 @@ def absence() -> str | None:
     return None
 
 
-with auth_metadata(("authorization", "Bearer t"), ("x-token", "t")) as acting:
+with acting_as(("authorization", "Bearer t"), ("x-token", "t")) as acting:
     assert_type(acting, Credentials)
     acting.headers()["x-more"] = "1"
 
-auth_metadata("authorization", "Bearer t")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-auth_metadata(("x-token", b"t"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+acting_as("authorization", "Bearer t")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+acting_as(("x-token", b"t"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 acting.pairs()[0] = ("a", "b")  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
 len(current_credentials)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -218,6 +211,6 @@ class HalfRequest(Request):
         return "GET"
 
 
-gate.decide(OwnRequest())
+gate.admit(OwnRequest())
 HalfRequest()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
-gate.decide({"path": "/"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+gate.admit({"path": "/"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -10,7 +10,8 @@ from flask import Flask
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from passthrough_auth.core import AsgiRequest, Request
+from passthrough_auth.core import Request
+from passthrough_auth.core.inbound import AsgiRequest
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
 from passthrough_auth.frameworks.django import (
     PassthroughAuthMiddleware as DjangoPassthroughAuthMiddleware,

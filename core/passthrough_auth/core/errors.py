@@ -20,7 +20,7 @@ _ABSENCES: dict[Absence, str] = {
     "outside": (
         "No request is being served here. Inside a request, check that the middleware is "
         "installed and that threads were given a snapshot(); in start-up code, scripts and tests, "
-        "use `with auth_metadata((name, value)): ...`."
+        "use `with acting_as((name, value)): ...`."
     ),
     "undecided": "The request has not reached the authentication gate yet.",
     "public": (
@@ -65,12 +65,22 @@ class NoCaller(PassthroughAuthError, LookupError):
         super().__init__(_ABSENCES[reason])
         self.reason = reason
 
+    @property
+    def is_intended(self) -> bool:
+        """Whether a request has no caller on purpose. Any other reason is a mistake in the app."""
+        return self.reason in ("public", "preflight")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there was a request or a snapshot here, which has ended."""
+        return self.reason in ("ended", "forked", "closed", "expired")
+
     def __reduce__(self) -> tuple[type["NoCaller"], tuple[Absence]]:
         return type(self), (self.reason,)
 
 
 class MalformedCredential(PassthroughAuthError, ValueError):
-    """A credential is present but can't be used. The text never holds its value.
+    """A credential is present but can't be used. The text never contains its value.
 
     Your own extractor may raise it. `name` is the header that the extractor would have returned: no
     later extractor may return that one instead. The request is then answered with "Authentication
@@ -87,15 +97,16 @@ class MalformedCredential(PassthroughAuthError, ValueError):
 class DestinationNotAllowed(PassthroughAuthError):
     """The caller's credentials may not travel to this URL. The text shows the line to write.
 
-    Raised before anything leaves the machine. The text shows at most the origin, never the URL.
+    Raised before any data is sent. The text shows at most the origin, never the URL.
     """
 
 
-class CallerRefused(PassthroughAuthError):
-    """Upstream can't be called for this caller, or refused them. Adapters answer with `status`.
+class CallerError(PassthroughAuthError):
+    """Something can't be done for this caller. If the app doesn't catch it, it is the answer.
 
-    A subclass may set another `status` from 400 to 599, and another `detail`. Defining a subclass
-    with any other status raises `ConfigurationError`, because that status would hide the refusal.
+    Adapters answer with `status` and `detail`. A subclass may set another `status` from 400 to 599,
+    and another `detail`. Defining a subclass with any other status raises `ConfigurationError`,
+    because that status would hide the refusal.
     """
 
     status: int = 403
@@ -110,6 +121,10 @@ class CallerRefused(PassthroughAuthError):
             )
 
 
+class CallerRefused(CallerError):
+    """Upstream refused the caller. Answered with 403; its subclasses say more."""
+
+
 class CallerUnauthenticated(CallerRefused):
     """Upstream did not accept the caller's credentials. Answered with 401."""
 
@@ -121,8 +136,8 @@ class CallerDenied(CallerRefused):
     """Upstream knows the caller but does not permit the action. Answered with 403."""
 
 
-class CredentialMissing(CallerRefused, LookupError):
-    """The caller has none of the credentials that a destination is sent. Answered with 401.
+class CredentialMissing(CallerError, LookupError):
+    """The caller has none of the credentials for a destination. Answered with 401.
 
     The text names them. It is also logged, because the app may lack an extractor for them.
     """
@@ -131,10 +146,10 @@ class CredentialMissing(CallerRefused, LookupError):
     detail = "Authentication credentials required"
 
 
-class CredentialUnusable(CallerRefused, MalformedCredential):
-    """The caller's credential doesn't make the header that a destination is sent.
+class CredentialUnusable(CallerError, MalformedCredential):
+    """The caller's credential doesn't make a valid header for a destination.
 
-    Answered with 401. The text never holds the value.
+    Answered with 401. The text never contains the value.
     """
 
     status = 401

@@ -1,4 +1,4 @@
-r"""Origins (RFC 6454): scheme, host and port of a URL, read so that no two readers can differ.
+r"""Origins (RFC 6454): scheme, host and port of a URL, if every client reads them in the same way.
 
 Clients were observed to read the same URL in different ways. httpx and yarl end the authority of
 `https://good.example\@evil.example/` at different places than requests does, yarl drops tabs, only
@@ -7,6 +7,7 @@ IDNA. This module accepts none of that: a URL that isn't plain has no origin.
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -25,7 +26,7 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
 # Some resolvers read a host that ends in a number as an IPv4 address: 127.1, 0x7f000001.
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
-# The beginning of any text, up to where the host ends for whoever reads it most narrowly.
+# The beginning of any text, up to the earliest place where a client would end the host.
 _START = re.compile(r"(?:[^/\\?#]*:)?[/\\]*[^/\\?#]*")
 _LONGEST_NAME = 253
 _HIGHEST_PORT = 65535
@@ -59,46 +60,51 @@ def origin_of(url: str) -> Origin | None:
     ends in a dot, an address in an unusual notation, or a port that is empty or above 65535.
     """
     found = _URL.match(url)
-    if found is None:
-        return None
-    scheme, host, digits = found.groups()
+    return None if found is None else _normal_origin(*found.groups())
+
+
+# An app calls the same few hosts again and again. Only scheme, host and port are kept: the rest of
+# a URL may hold secrets.
+@lru_cache(maxsize=256)
+def _normal_origin(scheme: str, host: str, digits: str | None) -> Origin | None:
+    """The origin with this scheme, host and port digits of a URL; None if the host isn't valid."""
     scheme = _SCHEMES[scheme.lower()]
     port = _DEFAULT_PORTS[scheme] if digits is None else int(digits)
-    spelled = _spelled(host.lower())
-    if spelled is None or port > _HIGHEST_PORT:
+    normalised = _normalised_host(host.lower())
+    if normalised is None or port > _HIGHEST_PORT:
         return None
-    return Origin(scheme, spelled, port)
+    return Origin(scheme, normalised, port)
 
 
 def origin_alone(text: str) -> Origin | None:
-    """The origin, if the text is an origin and nothing else, like an Origin header; else None."""
+    """The origin, if the text is only an origin, like an Origin header; else None."""
     scheme, _, rest = text.partition("://")
     if scheme.lower() not in _DEFAULT_PORTS or any(mark in rest for mark in "/?#"):
         return None
     return origin_of(text)
 
 
-def shown(given: object) -> str:
-    """As much as an error may show of what should have been an origin.
+def redacted(given: object) -> str:
+    """The part of a wrong origin that an error may show.
 
-    That is scheme and host. User names, paths and queries are where secrets travel.
+    That is scheme and host. User names, paths and queries may be secret.
     """
     if not isinstance(given, str):
         return f"a value of type {type(given).__name__}"
     start = _START.match(given)
     head = start[0] if start else ""
-    # Behind the host, an @ may mean that a password was taken for it.
+    # An @ after the host may mean that this host is part of a password.
     return "the URL given" if "@" in given[len(head) :] else repr(head.rpartition("@")[2])
 
 
-def _spelled(host: str) -> str | None:
+def _normalised_host(host: str) -> str | None:
     """The normal form of a lower-case host, or None if it isn't a valid host."""
     if host[0] == "[" or _NUMERIC.fullmatch(host):
-        return _spelled_address(host)
+        return _normalised_address(host)
     return host if len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None
 
 
-def _spelled_address(host: str) -> str | None:
+def _normalised_address(host: str) -> str | None:
     # Imported here: most origins have names, not addresses.
     from ipaddress import AddressValueError, IPv4Address, IPv6Address
 

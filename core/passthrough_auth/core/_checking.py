@@ -40,6 +40,13 @@ def is_async(function: object) -> bool:
     )
 
 
+def not_destinations() -> ConfigurationError:
+    """The error for another object than `Destinations`, such as a bare origin."""
+    return ConfigurationError(
+        "destinations takes Destinations: write Destinations('https://api.example.com')"
+    )
+
+
 def checked_collection(option: str, given: object, example: str) -> tuple[object, ...]:
     """The items of a collection. Text and mappings are iterable, but don't count as collections."""
     if isinstance(given, Mapping):
@@ -49,5 +56,5 @@ def checked_collection(option: str, given: object, example: str) -> tuple[object
     elif isinstance(given, Iterable):
         return tuple(cast("Iterable[object]", given))
     else:
-        shown = "one alone"  # its repr may be long and contain an address
+        shown = "one alone"  # its repr may be long and contain a memory address
     raise ConfigurationError(f"{option} takes a collection, not {shown}: write {example}")

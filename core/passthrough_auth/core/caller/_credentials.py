@@ -44,7 +44,7 @@ class _Secret:
 
 @final
 class Credential(_Secret):
-    """One credential: the lower-case header `name` it travels under, and its secret `value`.
+    """One credential: the lower-case `name` of its header, and its secret `value`.
 
     Only `value` holds the secret. `repr`, `str` and `format` show the name and the `fingerprint`.
     """
@@ -87,9 +87,9 @@ class Credentials(_Secret):
     """The credentials of one caller, in the order of their extractors; at most one for each name.
 
     Iterating gives each `Credential`; `headers()` gives a dict for a client. Empty credentials are
-    false and stand for nobody. A binding gets them for a public request.
+    false and mean that there is no caller. A binding gets them for a public request.
 
-    The pairs are not checked here: the gate and `auth_metadata` check them.
+    The pairs are not checked here: the gate and `acting_as` check them.
     """
 
     __slots__ = ("_pairs",)
@@ -99,12 +99,19 @@ class Credentials(_Secret):
     def __init__(self, *pairs: tuple[str, str]) -> None:
         _set_pairs(self, pairs)
 
+    @classmethod
+    def of(cls, headers: dict[str, str]) -> "Credentials":
+        """The credentials in these headers, by lower-case name."""
+        made = object.__new__(cls)
+        _set_pairs(made, tuple(headers.items()))
+        return made
+
     def headers(self) -> dict[str, str]:
         """A new plain dict from header name to secret value."""
         return dict(self._pairs)
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The (name, secret value) pairs, in the form that gRPC and `auth_metadata` accept."""
+        """The (name, secret value) pairs, in the form that gRPC and `acting_as` accept."""
         return self._pairs
 
     def get(self, name: str) -> Credential | None:
@@ -137,7 +144,7 @@ class Credentials(_Secret):
         return f"<Credentials {inside or 'of nobody'}>"
 
 
-# This assigns in spite of immutability. Looked up once here, instead of on each request.
+# Assigns to an immutable object. Looked up once here, instead of on each request.
 _set_pairs = cast("MemberDescriptorType", vars(Credentials)["_pairs"]).__set__
 
 NOBODY = Credentials()

@@ -1,18 +1,32 @@
-"""The one place that decides whether a request may pass, and as whom."""
+"""The gate, which decides whether a request may pass, and as which caller."""
 
+import sys
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast, final
+from typing import TYPE_CHECKING, TypedDict, cast, final
 
-from . import crosssite
-from .bindings import Binding, Bindings, find_refusal
-from .checking import check_arguments, checked_collection, checked_flag, is_async
-from .context import Hold
-from .credentials import Credentials
-from .errors import Absence, ConfigurationError, CredentialMissing, MalformedCredential
-from .exclusion import PathRule, PathRules
-from .extraction import (
+from passthrough_auth.core._checking import check_arguments, checked_collection, is_async
+from passthrough_auth.core._credential_rules import custom_rule, is_token, name_problem, rule_for
+from passthrough_auth.core.caller import (
+    Binding,
+    Bindings,
+    CallerScope,
+    Credentials,
+    checked_bindings,
+    discovery,
+    find_refusal,
+)
+from passthrough_auth.core.errors import (
+    Absence,
+    ConfigurationError,
+    CredentialMissing,
+    MalformedCredential,
+)
+
+from . import _crosssite as crosssite
+from ._exclusion import PathRule, PathRules
+from ._extraction import (
     DEFAULT_EXTRACTORS,
     HeaderExtractor,
     checked_extractor,
@@ -21,9 +35,15 @@ from .extraction import (
     is_ambient_scheme,
     is_built_in,
 )
-from .grammar import is_token, name_problem, valid_value
-from .refusal import Refusal, bearer_challenge, sendable
-from .request import Request
+from ._refusal import (
+    CROSS_SITE,
+    MALFORMED,
+    REQUIRED,
+    Refusal,
+    bearer_challenge,
+    checked_refusal,
+)
+from ._request import Request
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -37,25 +57,29 @@ def logger() -> "Logger":
     return logging.getLogger("passthrough_auth")
 
 
-class Admitted(NamedTuple):
-    """The request passes, as the caller with these credentials."""
+class Admission(CallerScope):
+    """What the gate decided about one request: the scope of its caller, or `refusal`.
 
-    credentials: Credentials
+    If there is a refusal, it is the answer, and the request's handler does not run. A request that
+    passes without a caller has the reason in `absence`: "public" or "preflight".
+    """
 
+    __slots__ = ("refusal",)
 
-class Public(NamedTuple):
-    """The request passes without a caller: its path is public, or it is a CORS preflight."""
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        absence: Absence,
+        bindings: Bindings,
+        refusal: Refusal | None = None,
+    ) -> None:
+        # Without super(): one is made for each request, and the call would be half of the cost.
+        self._credentials = credentials
+        self._process = self.this_process
+        self.absence = absence
+        self.bindings = bindings
+        self.refusal = refusal
 
-    absence: Absence
-
-
-class Refused(NamedTuple):
-    """The request gets this refusal as its answer, and its handler does not run."""
-
-    refusal: Refusal
-
-
-Decision = Admitted | Public | Refused
 
 OnRefusal = Callable[[Request, Refusal], Refusal]
 """Replaces a refusal: headers, body, and the status, from 300 to 599 except 304."""
@@ -65,7 +89,6 @@ class PolicyOptions(TypedDict, total=False):
     """Options that ASGI adapters take by keyword only. `GateOptions` adds two positional ones."""
 
     trusted_origins: Iterable[str]
-    allow_preflight: bool
     comma_schemes: Iterable[str]
     realm: str | None
     resource_metadata: str | None
@@ -85,40 +108,22 @@ class Gate:
     """Decides about requests. The options are checked on construction and don't change later.
 
     Args:
-        header_extractors: What to read from a request. By default, the Authorization and the Cookie
-            header. If two extractors return the same name, the first one wins, even if its value is
-            malformed.
+        header_extractors: They read a request's credentials. Default: the Authorization and Cookie
+            headers. If two extractors return the same name, the first one wins, even if its value
+            is malformed.
         excluded_paths: The public paths, as `PathRules` accepts them.
         trusted_origins: Other origins whose pages may act as a user whose browser attached the
             credentials automatically, such as `https://admin.example.com`.
-        allow_preflight: Let CORS preflights pass without credentials, to the framework's own
-            answer. Only for frameworks where the gate always runs before the CORS layer (Flask).
-            The adapters of other frameworks refuse this option.
         comma_schemes: Authorization schemes to accept although their credentials contain commas,
             such as `Digest`.
         realm: Sent in WWW-Authenticate (RFC 9110 section 11.5).
         resource_metadata: An absolute URL, sent in WWW-Authenticate (RFC 9728 section 5.1).
         on_refusal: Replaces a refusal, as `OnRefusal` describes.
-        bindings: The bindings to enter around each request. None binds each supported client that
-            the application has imported.
+        bindings: The clients that act as the caller by themselves, such as `bind_flyte`. None
+            stands for each supported client that the application has imported.
 
     Raises `ConfigurationError` for an invalid option.
     """
-
-    __slots__ = (
-        "_allow_preflight",
-        "_bindings",
-        "_challenge",
-        "_comma_schemes",
-        "_cross_site",
-        "_extractors",
-        "_malformed",
-        "_missing",
-        "_on_refusal",
-        "_paths",
-        "_trusted_origins",
-        "_warned",
-    )
 
     def __init__(
         self,
@@ -126,7 +131,6 @@ class Gate:
         header_extractors: Iterable[HeaderExtractor] | None = None,
         excluded_paths: Iterable[PathRule] | None = None,
         trusted_origins: Iterable[str] = (),
-        allow_preflight: bool = False,
         comma_schemes: Iterable[str] = (),
         realm: str | None = None,
         resource_metadata: str | None = None,
@@ -137,47 +141,49 @@ class Gate:
         self._extractors = tuple((self._wrapped(each), is_ambient(each)) for each in extractors)
         self._paths = PathRules(() if excluded_paths is None else excluded_paths)
         self._trusted_origins = crosssite.checked_origins(trusted_origins)
-        self._allow_preflight = checked_flag("allow_preflight", allow_preflight)
-        self._comma_schemes = _checked_schemes(comma_schemes)
+        schemes = _checked_schemes(comma_schemes)
+        self._rules = {name: rule_for(name, schemes) for name in ("authorization", "cookie")}
         self._on_refusal = _checked_on_refusal(on_refusal)
-        self._bindings = Bindings(bindings)
+        self._bindings = checked_bindings(bindings)
+        self.has_bound_clients = bool(self._bindings)
+        """Whether some client asks for the callers of this gate, so far."""
+        self._modules_seen = 0
         self._challenge = bearer_challenge(realm, resource_metadata)
-        self._missing = self._unauthorized("Authentication credentials required")
-        self._malformed = self._unauthorized("Authentication credentials malformed")
-        self._cross_site = Refused(
-            Refusal.json(403, "Cross-site request with ambient credentials refused")
-        )
+        self._missing = Refusal.json(401, REQUIRED, self._challenge)
+        self._malformed = Refusal.json(401, MALFORMED, self._challenge)
+        self._cross_site = Refusal.json(403, CROSS_SITE)
         self._warned: set[str] = set()
 
-    def decide(self, request: Request) -> Decision:
-        """Decide about one request. This does no I/O, and no request can make it raise."""
-        if self._paths.match(request.path):
-            return _PUBLIC
-        if self._allow_preflight and crosssite.is_preflight(request):
-            return _PREFLIGHT
-        decision = self._judge(request)
-        if decision is self._missing and crosssite.is_preflight(request):
-            self._warn_once(_PREFLIGHT_REFUSED)
-        elif decision is self._cross_site:
-            self._warn_once(_CROSS_SITE_REFUSED)
-        if self._on_refusal is not None and isinstance(decision, Refused):
-            return Refused(self._customised(request, decision.refusal))
-        return decision
+    def admit(self, request: Request, *, preflights: bool = False) -> Admission:
+        """Decide about one request: its caller, the reason why it has none, or a refusal.
 
-    def hold(self, decision: Decision) -> Hold:
-        """The hold for a decision: the caller of the request, or the reason why there is none."""
-        bindings = self._bindings.current()
-        if isinstance(decision, Admitted):
-            return Hold(decision.credentials, "undecided", bindings)
-        absence = decision.absence if isinstance(decision, Public) else "refused"
-        return Hold(None, absence, bindings)
+        `preflights` lets CORS preflights pass without credentials. It is for a framework that
+        answers them itself, behind the gate, without running a handler.
+
+        This does no I/O, and no request can make it raise.
+        """
+        if len(sys.modules) != self._modules_seen:
+            self._find_clients()
+        bindings = self._bindings
+        if self._paths.match(request.path):
+            return Admission(None, "public", bindings)
+        if preflights and crosssite.is_preflight(request):
+            return Admission(None, "preflight", bindings)
+        judged = self._judge(request)
+        if isinstance(judged, Credentials):
+            return Admission(judged, "undecided", bindings)
+        if judged is self._missing and crosssite.is_preflight(request):
+            self._warn_once(_PREFLIGHT_REFUSED)
+        elif judged is self._cross_site:
+            self._warn_once(_CROSS_SITE_REFUSED)
+        return Admission(None, "refused", bindings, self._customised(request, judged))
 
     def refusal_for(self, request: Request, error: BaseException) -> Refusal | None:
         """The answer for an error that a handler raised, or None if no upstream refusal caused it.
 
         401 if upstream did not accept the caller's credentials, 403 if it denied the action.
         """
-        refused = find_refusal(error, self._bindings.current())
+        refused = find_refusal(error, self._bindings)
         if refused is None:
             return None
         if isinstance(refused, CredentialMissing):
@@ -188,15 +194,24 @@ class Gate:
             refusal = Refusal.json(refused.status, refused.detail)
         return self._customised(request, refusal)
 
-    def _judge(self, request: Request) -> Decision:
+    def _find_clients(self) -> None:
+        """Bind a client that the app has imported only now."""
+        # Counted first: another thread may import one meanwhile.
+        seen = len(sys.modules)
+        if self._bindings is None:
+            self.has_bound_clients = bool(discovery().found())
+        self._modules_seen = seen
+
+    def _judge(self, request: Request) -> Credentials | Refusal:
+        """The credentials of the request, or its refusal."""
         found: dict[str, str] = {}
-        malformed: set[str | None] = set()
+        malformed: list[str | None] = []
         only_ambient = True
         for extract, ambient in self._extractors:
             try:
                 pair = extract(request)
             except MalformedCredential as error:
-                malformed.add(error.name)
+                malformed.append(error.name)
                 continue
             except BaseException:
                 # An interrupt. A traceback with locals would show the credentials found so far.
@@ -208,14 +223,14 @@ class Gate:
             name, value = pair
             if name in found or name in malformed:
                 continue
-            checked = valid_value(name, value, self._comma_schemes)
+            checked = self._rules.get(name, custom_rule)(value)
             if checked is not None:
                 found[name] = checked
                 only_ambient = only_ambient and (ambient or is_ambient_scheme(name, checked))
             else:
-                malformed.add(name)
+                malformed.append(name)
         if "authorization" in malformed and "authorization" not in found:
-            # The client meant this one. A cookie instead would act as someone else.
+            # The client chose this credential. With a cookie instead, it might be another user.
             return self._malformed
         if not found:
             return self._malformed if malformed else self._missing
@@ -225,7 +240,7 @@ class Gate:
             and crosssite.is_cross_site(request, self._trusted_origins)
         ):
             return self._cross_site
-        return Admitted(Credentials(*found.items()))
+        return Credentials.of(found)
 
     def _wrapped(self, extractor: HeaderExtractor) -> HeaderExtractor:
         """A function that yields only pairs that may be forwarded, as built-in extractors do."""
@@ -253,7 +268,7 @@ class Gate:
         return None
 
     def _warn(self, extractor: HeaderExtractor, problem: str) -> None:
-        """Log once what is wrong with an extractor, without anything that it read or raised."""
+        """Log once that an extractor is wrong, without any value that it read or raised."""
         named = f"The extractor {describe(extractor)} {problem}"
         self._warn_once(f"{named}: it counts as having found nothing")
 
@@ -263,15 +278,12 @@ class Gate:
             self._warned.add(warning)
             logger().warning("%s", warning)
 
-    def _unauthorized(self, detail: str) -> Refused:
-        return Refused(Refusal.json(401, detail, self._challenge))
-
     def _customised(self, request: Request, refusal: Refusal) -> Refusal:
         """The app's own version of a refusal, or the original if that version can't be sent."""
         if self._on_refusal is None:
             return refusal
         try:
-            custom = sendable(self._on_refusal(request, refusal))
+            custom = checked_refusal(self._on_refusal(request, refusal))
         except Exception as error:  # noqa: BLE001 - a fault in it must not let the request pass
             # Logged without the traceback, which may quote the request.
             logger().error("on_refusal raised %s: %s", type(error).__name__, _SENT_INSTEAD)
@@ -286,8 +298,6 @@ class Gate:
         return custom
 
 
-_PUBLIC = Public("public")
-_PREFLIGHT = Public("preflight")
 _SENT_INSTEAD = "the default refusal was sent instead"
 _PREFLIGHT_REFUSED = (
     "A CORS preflight was refused: browsers send preflights without credentials. Put the CORS "
@@ -303,7 +313,7 @@ _CROSS_SITE_REFUSED = (
 
 
 def _problem_with(given: object) -> str:
-    """What is wrong with the result of an extractor, without quoting any of it."""
+    """The problem with the result of an extractor, without quoting any of it."""
     if isinstance(given, Coroutine):
         given.close()
         return "returned a coroutine; extractors are plain functions"
@@ -329,7 +339,7 @@ def _checked_extractors(given: Iterable[HeaderExtractor] | None) -> tuple[Header
 
 
 def _named_or_example(given: object) -> str:
-    """An extractor given alone, by the name it is written as."""
+    """The name of an extractor that was passed without a list, or an example."""
     return given.__name__ if isinstance(given, FunctionType) else "extract_authorization_header"
 
 

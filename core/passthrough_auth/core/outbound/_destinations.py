@@ -1,29 +1,30 @@
-"""Where the caller's credentials may travel, and in which form. By default, nowhere.
+"""The origins to which the caller's credentials may travel, and their form. By default, none.
 
 Every client checks every hop in the same way, so that a redirect can't carry credentials to an
 origin that the app has not named.
 """
 
 import re
-from collections.abc import Iterator
-from typing import final
+from collections.abc import Iterator, MutableMapping
+from typing import Any, final
 
-from .context import current_hold
-from .credentials import Credentials
-from .destination import Destination
-from .errors import ConfigurationError, DestinationNotAllowed
-from .hops import Hop, Trail
-from .origin import Origin, origin_of
+from passthrough_auth.core._checking import not_destinations
+from passthrough_auth.core.caller import Credentials, NamedOrigins, current_scope
+from passthrough_auth.core.errors import ConfigurationError, DestinationNotAllowed
+from passthrough_auth.core.origin import Origin, origin_of
 
-# Clients and apps identify someone by these, whether or not a destination is sent them.
-_ALWAYS_CONFINED = frozenset({"authorization", "cookie"})
+from ._destination import Destination
+from ._redirects import Redirects, carry
+
+# These identify a caller, even if no destination is configured to get them.
+_ALWAYS_SENSITIVE = frozenset({"authorization", "cookie"})
 # Any scheme and host.
 _FULL_URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://[^/?#]", re.ASCII | re.IGNORECASE)
 
 
 @final
-class Destinations:
-    """The origins that credentials may travel to. They are checked on construction.
+class Destinations(NamedOrigins):
+    """The origins to which credentials may travel. They are checked on construction.
 
         destinations = Destinations(
             "https://api.example.com",
@@ -36,7 +37,7 @@ class Destinations:
     destination.
     """
 
-    __slots__ = ("_confined", "_exact", "_wildcards")
+    __slots__ = ("_exact", "_sensitive", "_wildcards")
 
     def __init__(self, *destinations: str | Destination) -> None:
         if not destinations:
@@ -48,24 +49,25 @@ class Destinations:
         self._wildcards: dict[Origin, Destination] = {}
         for given in destinations:
             self._add(given if isinstance(given, Destination) else Destination(given))
-        self._confined = _ALWAYS_CONFINED.union(*(each.confined() for each in self))
+        self._sensitive = _ALWAYS_SENSITIVE.union(*(each.sensitive_names() for each in self))
 
-    def headers_for(self, url: str) -> dict[str, str]:
+    def headers_for(self, url: str | Origin) -> dict[str, str]:
         """The headers that a request to this URL carries on behalf of the caller.
 
-        The clients apply the same rules on every hop. You can also call this yourself.
+        The clients apply the same rules on every hop. You can also call this yourself. A client
+        that only calls one origin can get it once from `check`, and pass it instead of a URL.
 
         Raises `DestinationNotAllowed` for an origin that is not named, `NoCaller` if there is no
         caller, `CredentialMissing` if the caller lacks the credentials to send, and
         `CredentialUnusable` if a credential doesn't make a valid header line.
         """
-        origin = _checked_url(url)
-        return self._named(origin).headers(origin)
+        origin = url if isinstance(url, Origin) else _checked_origin(url)
+        return self._destination_of(origin).headers(origin)
 
     def check(self, url: str) -> Origin:
         """The URL's origin. Raises `DestinationNotAllowed` unless it is named. Needs no caller."""
-        origin = _checked_url(url)
-        self._named(origin)
+        origin = _checked_origin(url)
+        self._destination_of(origin)
         return origin
 
     def names(self, origin: Origin) -> bool:
@@ -77,55 +79,53 @@ class Destinations:
 
         Raises `DestinationNotAllowed`.
         """
-        return self._named(origin).sent_names()
+        return self._destination_of(origin).sent_names()
 
-    def sendable(self, origin: Origin, credentials: Credentials) -> Credentials:
+    def select(self, origin: Origin, credentials: Credentials) -> Credentials:
         """The credentials among these that may travel to this origin. For narrowed snapshots.
 
         Raises `CredentialMissing` in the same situations as `headers_for`, and
         `DestinationNotAllowed`.
         """
-        return self._named(origin).sendable(credentials)
+        return self._destination_of(origin).select(credentials)
 
-    def hop(self, url: str, trail: Trail | None = None) -> Hop:
-        """The changes for the next hop of a call. For clients; `trail` is from the previous hop.
+    def carry(
+        self,
+        url: str,
+        headers: MutableMapping[str, Any],
+        redirects: Redirects | None = None,
+        *,
+        proxied: bool = False,
+        advice: str = "",
+    ) -> Redirects:
+        """Change the headers of one hop of a call to those that may be sent to its URL.
+
+        Clients call this once for each hop. `headers` must ignore the case of names. `redirects` is
+        the result for the previous hop, and None for the first one.
 
         The first hop must go to a named origin, as in `headers_for`. A redirect to another origin
         loses the credentials that the app set for the first one. It carries the caller's
-        credentials if that origin is named, and none at all otherwise. Raises the same errors as
-        `headers_for`.
-        """
-        if trail is None:
-            origin = _checked_url(url)
-            return Hop(frozenset(), self._named(origin).headers(origin), Trail(origin))
-        reached = origin_of(url)
-        if reached is not None and reached == trail.origin and not trail.strayed:
-            return Hop(frozenset(), self._named(reached).headers(reached), trail)
-        found = None if reached is None else self._find(reached)
-        added = {} if reached is None or found is None else found.headers(reached)
-        return Hop(self.confined_headers(), added, Trail(trail.origin, strayed=True))
+        credentials if that origin is named, and none at all otherwise.
 
-    def confined_headers(self) -> frozenset[str]:
-        """The lower-case names of headers that may not reach an origin that is not named.
+        A header that the app itself set stays unchanged while the call stays at its first origin.
+        For Cookie, that is only the one with which the call began. If the client drops that header,
+        as some do with Cookie on a redirect, the caller's does not replace it: it would mix two
+        identities with the app's other headers.
+
+        Raises the same errors as `headers_for`, and leaves the headers as they are then. If the hop
+        is `proxied`, it also raises `DestinationNotAllowed` instead of sending the caller's
+        credentials in plain http, which the proxy could read; that text ends with `advice`.
+        """
+        return carry(self, url, headers, redirects, proxied=proxied, advice=advice)
+
+    def sensitive_names(self) -> frozenset[str]:
+        """The lower-case names of headers that must not reach an origin that is not named.
 
         They are Authorization, Cookie, every header of a destination, and every header of the
         caller.
         """
-        hold = current_hold()
-        return self._confined if hold is None else self._confined.union(hold.credential_names())
-
-    def refuse_plain_proxy(self, url: str, otherwise: str = "") -> None:
-        """Raise `DestinationNotAllowed` for plain http through a proxy, which could read it.
-
-        For clients. `otherwise` is more advice for the text: what to write if no proxy is wanted.
-        """
-        origin = origin_of(url)
-        if origin is not None and origin.scheme == "http":
-            raise DestinationNotAllowed(
-                f"A request to {origin} through a proxy would show the caller's credentials to the "
-                "proxy. Use https, which is tunnelled, or call that origin without a proxy"
-                + (otherwise and f". {otherwise}")
-            )
+        scope = current_scope()
+        return self._sensitive if scope is None else self._sensitive.union(scope.credential_names())
 
     def __iter__(self) -> Iterator[Destination]:
         yield from self._exact.values()
@@ -139,6 +139,18 @@ class Destinations:
         if destination.origin in kind:
             raise ConfigurationError(f"{destination} is named twice. Name it once")
         kind[destination.origin] = destination
+
+    def _destination_of(self, origin: Origin) -> Destination:
+        """The destination that names this origin. Raises `DestinationNotAllowed` if none does."""
+        found = self._find(origin)
+        if found is None:
+            raise DestinationNotAllowed(_how_to_name(origin))
+        return found
+
+    def headers_if_named(self, origin: Origin | None) -> dict[str, str]:
+        """The caller's headers for the target of a redirect; none if no destination names it."""
+        found = None if origin is None else self._find(origin)
+        return {} if origin is None or found is None else found.headers(origin)
 
     def _find(self, origin: Origin) -> Destination | None:
         found = self._exact.get(origin)
@@ -155,26 +167,18 @@ class Destinations:
                 return found
         return None
 
-    def _named(self, origin: Origin) -> Destination:
-        found = self._find(origin)
-        if found is None:
-            raise DestinationNotAllowed(_how_to_name(origin))
-        return found
-
 
 def check_destinations(given: object) -> Destinations:
-    """The given destinations of a client or a snapshot, if they are `Destinations`.
+    """The destinations that a client or a snapshot got, if they are `Destinations`.
 
     Raises `ConfigurationError` for anything else, such as a bare origin.
     """
     if not isinstance(given, Destinations):
-        raise ConfigurationError(
-            "destinations takes Destinations: write Destinations('https://api.example.com')"
-        )
+        raise not_destinations()
     return given
 
 
-def _checked_url(url: str) -> Origin:
+def _checked_origin(url: str) -> Origin:
     origin = origin_of(url)
     if origin is None:
         raise DestinationNotAllowed(_how_to_write(url))
@@ -182,10 +186,10 @@ def _checked_url(url: str) -> Origin:
 
 
 def _how_to_write(url: str) -> str:
-    """What is wrong with a URL that has no origin. The URL may hold a secret, so it isn't shown."""
+    """The error for a URL that has no origin. The URL may hold a secret, so it isn't shown."""
     if url and _FULL_URL.match(url) is None:
         return (
-            "This is not a full URL, so nobody knows where it leads: it lacks scheme or host. "
+            "This is not a full URL: it lacks scheme or host, so it doesn't say where it leads. "
             "Write 'https://api.example.com/path', or give the client "
             "base_url='https://api.example.com'"
         )
@@ -197,6 +201,7 @@ def _how_to_write(url: str) -> str:
 
 
 def _how_to_name(origin: Origin) -> str:
+    """The error for an origin that is not named."""
     text = f"{origin} is not among the destinations that credentials may travel to. "
     if origin.scheme == "https" or origin.is_loopback:
         return f"{text}If they may, write Destinations(..., '{origin}')"

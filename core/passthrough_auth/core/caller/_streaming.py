@@ -1,9 +1,9 @@
-"""Streamed bodies: produced after the handler has returned, still on behalf of its caller."""
+"""Streamed bodies: they are produced after the handler has returned, still as its caller."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-from .context import Hold, current_hold
+from ._context import CallerScope, current_scope
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,7 +18,7 @@ class Runner(Protocol):
 class BodyInContext(Generic[T]):
     """A body whose pieces are all produced in the context of its request, through `run`.
 
-    The server may ask for the pieces from any thread. `on_close` ends the hold. It is called once
+    The server may ask for the pieces from any thread. `on_close` ends the scope. It is called once
     when the body is closed, even if the body was never exhausted, or if closing it raises.
     """
 
@@ -39,7 +39,7 @@ class BodyInContext(Generic[T]):
         return piece
 
     def close(self) -> None:
-        """Close the body in its context, and end the hold."""
+        """Close the body in its context, and end the scope."""
         if self._closed:
             return
         self._closed = True
@@ -57,17 +57,17 @@ class BodyInContext(Generic[T]):
 
 
 class AsyncBodyInContext(Generic[T]):
-    """An async body. The hold is current while each piece is produced, and not in between.
+    """An async body. The scope is current while each piece is produced, and not in between.
 
     An async generator runs in the context of the code that asks for the next piece. Its own context
     would not reach it, and a value set across its `yield` would remain in the other context.
     """
 
-    def __init__(self, body: AsyncIterable[T], hold: Hold) -> None:
+    def __init__(self, body: AsyncIterable[T], scope: CallerScope) -> None:
         self._body = body
-        self._hold = hold
-        # The hold that a block in the body has made current, if it lasts across a `yield`.
-        self._current = hold
+        self._scope = scope
+        # The scope that a block in the body has made current, if it lasts across a `yield`.
+        self._current = scope
         self._pieces: AsyncIterator[T] | None = None
 
     def __aiter__(self) -> AsyncIterator[T]:
@@ -79,26 +79,26 @@ class AsyncBodyInContext(Generic[T]):
                 if self._pieces is None:
                     self._pieces = aiter(self._body)
                 piece = await anext(self._pieces)
-                self._current = current_hold() or self._hold
+                self._current = current_scope() or self._scope
                 return piece
         except BaseException:
-            self._hold.close()  # a body that has ended, or failed, has no more pieces
+            self._scope.close()  # a body that has ended, or failed, has no more pieces
             raise
 
     async def aclose(self) -> None:
-        """Close the body on behalf of its caller, and end the hold."""
+        """Close the body on behalf of its caller, and end the scope."""
         try:
             close = getattr(self._pieces, "aclose", None)
             if close is not None:
                 with self._current.active():
                     await close()
         finally:
-            self._hold.close()
+            self._scope.close()
 
     def close(self) -> None:
-        """End the hold, if only a plain call is possible."""
-        self._hold.close()
+        """End the scope, if only a plain call is possible."""
+        self._scope.close()
 
     def __del__(self) -> None:
         # If something replaces the response, nobody may ever close its body.
-        self._hold.close()
+        self._scope.close()

@@ -1,12 +1,11 @@
-"""A thread pool whose work acts as the caller who submitted it."""
+"""A thread pool that runs work as the caller who submitted it."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from .context import Hold
-from .destinations import Destinations
-from .snapshot import check_limits, done, hold_for_work
+from ._context import CallerScope
+from ._snapshot import NamedOrigins, check_finished, check_limits, scope_for_work
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -15,7 +14,7 @@ FIVE_MINUTES = 300.0
 
 
 class CallerThreadPoolExecutor(ThreadPoolExecutor):
-    """A `ThreadPoolExecutor` whose work acts as the caller of the request that submitted it.
+    """A `ThreadPoolExecutor` that runs work as the caller of the request that submitted it.
 
         pool = CallerThreadPoolExecutor(8)
         pool.submit(work, argument)
@@ -43,7 +42,7 @@ class CallerThreadPoolExecutor(ThreadPoolExecutor):
         initargs: tuple[Any, ...] = (),
         *,
         expires_in: float | None = FIVE_MINUTES,
-        destinations: Destinations | None = None,
+        destinations: NamedOrigins | None = None,
     ) -> None:
         check_limits(expires_in, destinations)
         self._expires_in = expires_in
@@ -51,19 +50,19 @@ class CallerThreadPoolExecutor(ThreadPoolExecutor):
         super().__init__(max_workers, thread_name_prefix, initializer, initargs)
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Run `fn` in a thread of the pool as the current caller. Raises what the base raises."""
-        hold = hold_for_work(self._expires_in, self._destinations)
-        future = super().submit(_work_as, hold, fn, *args, **kwargs)
+        """Run `fn` in a thread of the pool as the current caller. Raises as the base class does."""
+        scope = scope_for_work(self._expires_in, self._destinations)
+        future = super().submit(_work_as, scope, fn, *args, **kwargs)
         # Cancelled work never runs, and must not keep its caller.
-        future.add_done_callback(lambda _: hold.close())
+        future.add_done_callback(lambda _: scope.close())
         return future
 
 
-def _work_as(hold: Hold, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    # Also set for work without a caller: the thread may have started in a copy of somebody's
-    # context, and earlier work may have left something in it.
+def _work_as(scope: CallerScope, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    # Also set for work without a caller: the thread may have started in a copy of another caller's
+    # context, and earlier work may have left a caller in it.
     try:
-        with hold.active():
-            return done(work(*args, **kwargs))
+        with scope.active():
+            return check_finished(work(*args, **kwargs))
     finally:
-        hold.close()  # before anybody can see the result
+        scope.close()  # before other code can see the result

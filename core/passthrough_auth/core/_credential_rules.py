@@ -1,10 +1,12 @@
-"""The grammar of credentials: which headers may carry one, and what a valid value looks like.
+"""The grammar of credentials: the headers that may carry one, and their valid values.
 
-Everything is judged by the name that a value travels under, whoever proposed it: a built-in
-extractor, a custom one, `auth_metadata`, or a destination that renames.
+The name under which a value is forwarded decides, for every source: a built-in extractor, a custom
+one, `acting_as`, or a destination that renames it.
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 MAX_VALUE_BYTES = 8190
 """The longest Authorization or custom header value, in bytes: the line limit of Apache."""
@@ -63,7 +65,7 @@ _NOT_FORWARDABLE = HOP_BY_HOP | {
 
 
 def name_problem(name: object) -> str | None:
-    """What is wrong with a lower-case header name for forwarding; None if nothing is wrong."""
+    """The reason why a lower-case header name can't be forwarded; None if it can."""
     if name in ("authorization", "cookie"):
         return None
     if not isinstance(name, str) or not is_token(name):
@@ -74,34 +76,68 @@ def name_problem(name: object) -> str | None:
 
 
 def valid_value(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) -> str | None:
-    """The value to forward under that name, trimmed; None if it is malformed.
+    """The value to forward under that name, trimmed; None if it is malformed."""
+    return rule_for(name, comma_schemes)(value)
+
+
+Rule = Callable[[str], str | None]
+"""Returns the value to forward, trimmed, or None if it is malformed."""
+
+
+def rule_for(name: str, comma_schemes: frozenset[str] = frozenset()) -> Rule:
+    """The rule for values that are forwarded under that lower-case name.
 
     `comma_schemes` are the lower-case Authorization schemes whose credentials are lists of
-    parameters (RFC 9110 section 11.4). If two credentials were joined with a comma, the second
-    begins with a scheme, which is not a parameter.
+    parameters (RFC 9110 section 11.4).
     """
-    value = value.strip(" \t")
     if name == "cookie":
-        valid = _consists_of(value, _VISIBLE_AND_SPACE) and _COOKIE_PAIR.search(value) is not None
-    elif len(value) > MAX_VALUE_BYTES:
-        valid = False
-    elif name == "authorization":
-        valid = _is_authorization(value, comma_schemes)
-    else:
-        valid = _consists_of(value, _VISIBLE_AND_SPACE)
+        return _cookie
+    if name != "authorization":
+        return custom_rule
+    return partial(_authorization, comma_schemes) if comma_schemes else _plain_authorization
+
+
+def custom_rule(value: str) -> str | None:
+    """The rule for every header but Authorization and Cookie."""
+    value = value.strip(" \t")
+    valid = len(value) <= MAX_VALUE_BYTES and _consists_of(value, _VISIBLE_AND_SPACE)
     return value if valid else None
 
 
-def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
+def _cookie(value: str) -> str | None:
+    """A Cookie header has one pair with a name at least; `a=` is one, and `a` or `;` is malformed.
+
+    A header without any text counts as not sent: `extract_cookie_header` gives None for it.
+    """
+    value = value.strip(" \t")
+    valid = _consists_of(value, _VISIBLE_AND_SPACE) and _COOKIE_PAIR.search(value)
+    return value if valid else None
+
+
+def _plain_authorization(value: str) -> str | None:
     # Without a comma this is one credential: a server, or extract_authorization_header, puts a
     # comma between the lines that it joins.
+    value = value.strip(" \t")
+    if len(value) > MAX_VALUE_BYTES or not value.isascii():
+        return None
+    scheme, _, rest = value.encode().partition(b" ")
+    rest = rest.lstrip(b" ")
+    if not scheme or not rest or scheme.translate(_TOKEN) != scheme:
+        return None
+    return value if rest.translate(_VISIBLE_BUT_COMMA) == rest else None
+
+
+def _authorization(comma_schemes: frozenset[str], value: str) -> str | None:
+    # If two credentials were joined with a comma, the second begins with a scheme, which is not a
+    # parameter.
+    plain = _plain_authorization(value)
+    if plain is not None:
+        return plain
+    value = value.strip(" \t")
     scheme, _, rest = value.partition(" ")
-    if not _consists_of(scheme, _TOKEN):
-        return False
-    rest = rest.lstrip(" ")
-    if comma_schemes and scheme.lower() in comma_schemes and _AUTH_PARAMS.fullmatch(rest):
-        return True
-    return _consists_of(rest, _VISIBLE_BUT_COMMA)
+    # Some letters beyond ASCII are letters of ASCII in lower case.
+    listed = value.isascii() and len(value) <= MAX_VALUE_BYTES and scheme.lower() in comma_schemes
+    return value if listed and _AUTH_PARAMS.fullmatch(rest.lstrip(" ")) else None
 
 
 def is_token(text: str) -> bool:

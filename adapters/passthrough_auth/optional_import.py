@@ -1,9 +1,9 @@
-"""Naming the extra to install if an adapter's framework or client is not installed."""
+"""Names the extra to install if an adapter's framework or client is not installed."""
 
 from types import TracebackType
 
 
-class requires_extra:
+class optional_import:
     """Wrap the imports of an adapter. If `module` is not installed, name the extra that has it.
 
     Raises `ModuleNotFoundError` with that text. Any other import error passes unchanged.

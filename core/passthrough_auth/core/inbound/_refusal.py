@@ -3,9 +3,13 @@
 import re
 from typing import NamedTuple
 
-from .errors import ConfigurationError
-from .grammar import HOP_BY_HOP, is_token
-from .origin import origin_of
+from passthrough_auth.core._credential_rules import HOP_BY_HOP, is_token
+from passthrough_auth.core.errors import ConfigurationError, CredentialMissing, CredentialUnusable
+from passthrough_auth.core.origin import origin_of
+
+# The sentences of the gate's own refusals. After an error it is the `detail` of that error.
+REQUIRED, MALFORMED = CredentialMissing.detail, CredentialUnusable.detail
+CROSS_SITE = "Cross-site request with ambient credentials refused"
 
 
 class Refusal(NamedTuple):
@@ -34,13 +38,13 @@ class Refusal(NamedTuple):
         return b"" if method == "HEAD" else self.body
 
 
-def sendable(answer: object) -> Refusal | None:
+def checked_refusal(answer: object) -> Refusal | None:
     """An app's own refusal in the form that every server sends, or None if it can't be sent.
 
-    Its status must not be a success. A header value may not contain a line break, which would let
-    somebody who controls part of the value add headers. Headers of the connection are the server's
-    to set: some servers fail if the app does, others send two framings. The content length is that
-    of the body, whatever length the given refusal has.
+    Its status must not be a success. A header value may not contain a line break: a client that
+    controls part of the value could add headers. Only the server may set headers of the connection:
+    some servers fail if the app does, others send two framings. The content length is always that
+    of the body.
     """
     if not isinstance(answer, Refusal) or not isinstance(answer.body, bytes):
         return None

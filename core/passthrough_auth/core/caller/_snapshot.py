@@ -1,25 +1,45 @@
 """Passing the caller to work that contextvars don't reach, or that outlives the request."""
 
 import sys
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from time import monotonic
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar, cast, final
+from typing import Any, ClassVar, NamedTuple, NoReturn, ParamSpec, TypeVar, cast, final
 
-from .bindings import Binding
-from .context import Hold, current_hold, default_bindings
-from .credentials import Credentials
-from .destinations import Destinations, check_destinations
-from .errors import ConfigurationError, DestinationNotAllowed, NoCaller
-from .origin import Origin
+from passthrough_auth.core._checking import not_destinations
+from passthrough_auth.core.errors import (
+    Absence,
+    ConfigurationError,
+    DestinationNotAllowed,
+    NoCaller,
+)
+from passthrough_auth.core.origin import Origin
+
+from ._context import CallerScope, current_scope
+from ._credentials import Credentials
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class NamedOrigins(ABC):
+    """The origins to which a narrowed caller's credentials may go. Apps write `Destinations`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def names(self, origin: Origin) -> bool:
+        """Whether credentials may travel to this origin."""
+
+    @abstractmethod
+    def select(self, origin: Origin, credentials: Credentials) -> Credentials:
+        """The credentials among these that may travel to this origin, which it names."""
+
+
 def snapshot(
-    *, expires_in: float | None = None, destinations: Destinations | None = None
+    *, expires_in: float | None = None, destinations: NamedOrigins | None = None
 ) -> "Snapshot":
     """The caller of the current request, for use in other threads and in later work.
 
@@ -31,45 +51,44 @@ def snapshot(
         executor.submit(caller.run, work, argument)
 
     `expires_in` is in seconds; without it the snapshot lasts until `close()`. `destinations`
-    narrows the snapshot to calls to these origins, each with the credentials that it may be sent.
-    The work gets no credentials in any other way, whatever its own clients may send. A client that
-    keeps credentials in its own context (Flyte) is not bound to them.
+    narrows the snapshot to calls to these origins, with only the credentials that each may get.
+    The work gets no credentials in any other way, even if its own clients may send more. A bound
+    client (Flyte) has no caller in it.
 
-    A snapshot that is taken within another one's work also has the other's limits. It expires and
-    is closed with the other, and is for none but the other's destinations.
+    A snapshot that is taken within another one's work also has the other's limits: it expires and
+    closes with the other, and is for the other's destinations only.
 
     Raises `NoCaller` if there is no caller, and `ConfigurationError` for an `expires_in` that is
     not a positive number or for `destinations` that are not `Destinations`.
     """
     check_limits(expires_in, destinations)
-    hold = current_hold()
-    if hold is None:
+    scope = current_scope()
+    if scope is None:
         raise NoCaller("outside")
     end = _End()
-    return Snapshot(_Lease.of(hold, expires_in, destinations, end), end)
+    return Snapshot(_Lease.of(scope, expires_in, destinations, end), end)
 
 
-def hold_for_work(expires_in: float | None, destinations: Destinations | None) -> Hold:
-    """A hold for one piece of work: with the current caller, or the reason why there is none.
+def scope_for_work(expires_in: float | None, destinations: NamedOrigins | None) -> CallerScope:
+    """A scope for one piece of work: with the current caller, or the reason why there is none.
 
     The limits are those of `snapshot`. Check them with `check_limits` first.
     """
-    hold = current_hold()
-    if hold is None:
-        # Bound to nobody: the thread may still have what earlier work left in a client's context.
-        return Hold(None, "outside", default_bindings().current())
+    scope = current_scope()
+    if scope is None:
+        return CallerScope(None, "outside")
     try:
-        return _Lease.of(hold, expires_in, destinations)
+        return _Lease.of(scope, expires_in, destinations)
     except NoCaller as absent:
-        return Hold(None, absent.reason, hold.bindings)
+        return CallerScope(None, absent.reason, scope.bindings)
 
 
 def check_limits(expires_in: object, destinations: object) -> None:
     """Raise `ConfigurationError` for invalid limits."""
     if expires_in is not None and not _is_duration(expires_in):
         raise ConfigurationError(f"expires_in is a positive number of seconds, not {expires_in!r}")
-    if destinations is not None:
-        check_destinations(destinations)
+    if destinations is not None and not isinstance(destinations, NamedOrigins):
+        raise not_destinations()
 
 
 def _is_duration(seconds: object) -> bool:
@@ -78,8 +97,8 @@ def _is_duration(seconds: object) -> bool:
     return isinstance(seconds, int | float) and 0 < seconds <= sys.float_info.max
 
 
-def done(result: R) -> R:
-    """The result of some work. Raises `TypeError` if the result is work that is still to be done.
+def check_finished(result: R) -> R:
+    """The result of some work. Raises `TypeError` if the result is unfinished work.
 
     The code that awaits, enters or iterates over it would do that work, with its own caller and
     limits. A future is accepted: it stands for work that has begun, in a context of its own.
@@ -99,7 +118,7 @@ def done(result: R) -> R:
 
 def _is_still_to_do(result: Any) -> bool:
     if isinstance(result, Awaitable):
-        from asyncio import isfuture  # whatever made this has imported asyncio already
+        from asyncio import isfuture  # a future exists, so asyncio is imported already
 
         return not isfuture(cast("object", result))
     return isinstance(result, _LATER)
@@ -109,8 +128,8 @@ def _no_steps() -> Any:
     return ()
 
 
-# What runs a function when it is iterated over or entered. The classes of what `contextmanager`
-# makes have no public names.
+# Objects that run a function when they are iterated over or entered. The classes of those that
+# `contextmanager` makes have no public names.
 _LATER = (
     GeneratorType,
     AsyncGeneratorType,
@@ -131,10 +150,10 @@ class _End:
 
 
 class _Limits(NamedTuple):
-    """Its end by the monotonic clock, its destinations, and what may end it sooner."""
+    """The end by the monotonic clock, the destinations, and the ends of its snapshots."""
 
     deadline: float
-    destinations: tuple[Destinations, ...]
+    destinations: tuple[NamedOrigins, ...]
     ends: tuple[_End, ...]
 
     def within(self, outer: "_Limits") -> "_Limits":
@@ -147,13 +166,15 @@ class _Limits(NamedTuple):
 
 
 @final
-class _Lease(Hold):
-    """A hold that ends by its own limits instead of with a request."""
+class _Lease(CallerScope):
+    """A scope that ends by its own limits instead of with a request."""
 
     __slots__ = ("limits",)
 
+    _over: ClassVar[Absence] = "closed"
+
     def __init__(
-        self, credentials: Credentials, bindings: tuple[Binding, ...], limits: _Limits
+        self, credentials: Credentials, bindings: tuple[object, ...] | None, limits: _Limits
     ) -> None:
         super().__init__(credentials, bindings=bindings)
         self.limits = limits
@@ -161,24 +182,24 @@ class _Lease(Hold):
     @classmethod
     def of(
         cls,
-        hold: Hold,
+        scope: CallerScope,
         expires_in: float | None,
-        destinations: Destinations | None,
+        destinations: NamedOrigins | None,
         *ends: _End,
     ) -> "_Lease":
-        """A lease on the same credentials, with these limits in addition to those of the hold."""
-        deadline = float("inf") if expires_in is None else time.monotonic() + expires_in
+        """A lease on the same credentials, with these limits in addition to those of the scope."""
+        deadline = float("inf") if expires_in is None else monotonic() + expires_in
         narrowed = () if destinations is None else (destinations,)
         limits = _Limits(deadline, narrowed, ends)
-        if isinstance(hold, _Lease):
-            return cls(hold.held(), hold.bindings, limits.within(hold.limits))
-        return cls(hold.credentials(), hold.bindings, limits)
+        if isinstance(scope, _Lease):
+            return cls(scope.held(), scope.bindings, limits.within(scope.limits))
+        return cls(scope.credentials(), scope.bindings, limits)
 
     def held(self) -> Credentials:
         """The credentials for any destination. Raises `NoCaller` once closed or expired."""
         if any(end.reached for end in self.limits.ends):
             raise NoCaller("closed")
-        if time.monotonic() >= self.limits.deadline:
+        if monotonic() >= self.limits.deadline:
             raise NoCaller("expired")
         return super().credentials()
 
@@ -196,12 +217,8 @@ class _Lease(Hold):
                     f"{origin} is not among the destinations that this work's caller was narrowed "
                     f"to. If it may be called, name '{origin}' in snapshot(destinations=...)"
                 )
-            held = each.sendable(origin, held)
+            held = each.select(origin, held)
         return held
-
-    def close(self) -> None:
-        """End it: from now on, asking for the caller raises `NoCaller("closed")`."""
-        self._end("closed")
 
 
 @final
@@ -217,7 +234,7 @@ class Snapshot:
         self._lease = lease
         self._end = end
 
-    def active(self) -> AbstractContextManager[Hold]:
+    def active(self) -> AbstractContextManager[CallerScope]:
         """A context manager that makes this the current caller. Each `with` needs a new one.
 
         Raises `NoCaller` if the snapshot was closed or has expired.
@@ -226,18 +243,18 @@ class Snapshot:
         return self._lease.active()
 
     def run(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call `work` as the caller and return what it returns. Raises what it raises.
+        """Call `work` as the caller and return its result. Its own errors pass through.
 
-        Raises `TypeError` if that is work still to be done, such as a coroutine (use `arun`), a
-        generator or a context manager, because it would be done later, outside this call.
+        Raises `TypeError` if the result is unfinished work, such as a coroutine (use `arun`), a
+        generator or a context manager, because it would run later, outside this call.
         """
         with self.active():
-            return done(work(*args, **kwargs))
+            return check_finished(work(*args, **kwargs))
 
     async def arun(
         self, work: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Await `work` as the caller and return what it returns. Raises what it raises.
+        """Await `work` as the caller and return its result. Its own errors pass through.
 
         asyncio.create_task(caller.arun(work, argument))
         """

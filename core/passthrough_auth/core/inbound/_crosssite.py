@@ -1,23 +1,24 @@
-"""Recognising requests that another site made a browser send (CSRF).
+"""Recognises requests that another site made a browser send (CSRF).
 
 Uses Fetch Metadata (Sec-Fetch-Site) and, for browsers without it, compares Origin with Host. A
-client that sends neither is not a browser, so nothing attaches credentials to its requests
+client that sends neither is not a browser, so its requests have no credentials that were attached
 automatically.
 """
 
 from collections.abc import Iterable, Sequence
 
-from .checking import checked_collection
-from .errors import ConfigurationError
-from .origin import Origin, origin_alone, origin_of, shown
-from .request import Request
+from passthrough_auth.core._checking import checked_collection
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.origin import Origin, origin_alone, origin_of, redacted
+
+from ._request import Request
 
 # RFC 9110 section 9.2.1. Methods are case-sensitive: "get" is not one of these.
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def checked_origins(origins: Iterable[str]) -> frozenset[Origin]:
-    """The origins that these texts name. Raises `ConfigurationError` if one names none."""
+    """The origins in these texts. Raises `ConfigurationError` for a text that isn't an origin."""
     return frozenset(
         map(
             _checked_origin, checked_collection("trusted_origins", origins, "{'https://a.example'}")
@@ -26,11 +27,10 @@ def checked_origins(origins: Iterable[str]) -> frozenset[Origin]:
 
 
 def is_state_changing(request: Request) -> bool:
-    """Whether another site could do harm by having this request sent with the user's cookies.
+    """Whether another site could do harm with this request, if the user's browser sends it.
 
-    A WebSocket handshake always counts, because the page that made it can read the response. WSGI
-    has no separate kind of request for it: it looks like a GET, and servers let apps take over the
-    connection.
+    A WebSocket handshake always counts, because the page that opened it can read the messages. In
+    WSGI it is a GET like any other, and servers let apps take over the connection.
     """
     return (
         request.method not in _SAFE_METHODS
@@ -73,14 +73,14 @@ def _checked_origin(text: object) -> Origin:
     origin = origin_alone(given)
     if origin is None:
         raise ConfigurationError(
-            f"{shown(text)} is not an http or https origin. Write scheme, host and, if unusual, "
-            f"port, without a path or a wildcard: '{_meant(given) or 'https://admin.example.com'}'"
+            f"{redacted(text)} is not an http or https origin. Write scheme, host and, if unusual, "
+            f"port, without a path or a wildcard: '{_origin_meant(given) or 'https://admin.example.com'}'"
         )
     return origin
 
 
-def _meant(text: str) -> Origin | None:
-    """The origin within a URL, or of a host alone."""
+def _origin_meant(text: str) -> Origin | None:
+    """The origin that a URL with a path, or a host alone, was probably meant to name."""
     if "://" in text or not any(mark in text for mark in ".:"):
         return origin_of(text)
     return origin_of(f"{'http' if text.startswith(('localhost', '127.')) else 'https'}://{text}")

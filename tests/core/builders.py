@@ -1,10 +1,12 @@
-"""Requests as the two server interfaces hand them over, for the tests of core."""
+"""Builders for the tests of core: requests of both server interfaces, and a bound client."""
 
 from collections.abc import Callable, Iterable
 
 import pytest
 
-from passthrough_auth.core import AsgiRequest, Request, WsgiRequest
+from passthrough_auth.core import Request
+from passthrough_auth.core.caller import Binding
+from passthrough_auth.core.inbound import AsgiRequest, WsgiRequest
 
 Lines = Iterable[tuple[str, str]]
 
@@ -17,14 +19,14 @@ def asgi(
     kind: str = "http",
     root_path: str = "",
 ) -> AsgiRequest:
-    """A request off an ASGI scope, one entry for each header line."""
+    """A request from an ASGI scope with an entry for each header line."""
     lines = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     scope = {"type": kind, "path": path, "root_path": root_path, "headers": lines}
     return AsgiRequest(scope if kind == "websocket" else {**scope, "method": method})
 
 
 def wsgi(path: str = "/", headers: Lines = (), *, method: str = "GET") -> WsgiRequest:
-    """A request off a WSGI environ, repeated lines joined as servers do."""
+    """A request from a WSGI environ. Repeated header lines are joined, as servers do."""
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path.encode("utf-8").decode("latin-1")}
     for name, value in headers:
         key = "HTTP_" + name.upper().replace("-", "_")
@@ -36,3 +38,10 @@ def wsgi(path: str = "/", headers: Lines = (), *, method: str = "GET") -> WsgiRe
 Make = Callable[..., Request]
 
 on_both_interfaces = pytest.mark.parametrize("make", [asgi, wsgi])
+
+
+class BoundClient(Binding):
+    """A client that only asks for the caller."""
+
+    def install(self):
+        pass

@@ -1,4 +1,4 @@
-"""Which paths are public.
+"""The rules for public paths.
 
 When in doubt, a path is not public: a path that a router might read in more than one way matches no
 rule, so its request needs credentials.
@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import cast, final
 
-from .checking import checked_collection
-from .errors import ConfigurationError
+from passthrough_auth.core._checking import checked_collection
+from passthrough_auth.core.errors import ConfigurationError
 
 PathRule = str | re.Pattern[str]
 
@@ -90,7 +90,7 @@ class PathRules:
 
 
 def _example(given: object) -> str:
-    """An example of what to write instead of a single rule, or of anything else."""
+    """The line to write instead of a single rule, or an example instead of another object."""
     return f"{{{given!r}}}" if isinstance(given, str | re.Pattern) else "{'/health'}"
 
 
@@ -114,7 +114,7 @@ def _checked_rule(rule: object) -> PathRule:
 
 
 def _as_pattern(rule: str) -> str:
-    """The same as a pattern: anchored by itself, any one segment in place of each parameter."""
+    """A pattern for a rule that looks like a route: any segment in place of each parameter."""
     return re.sub(r"/:\w+", "/[^/]+", re.sub(r"\{[^}]*\}|<[^>]+>", "[^/]+", rule.strip("^$")))
 
 

@@ -1,30 +1,27 @@
-"""One origin that credentials may travel to, and in which form."""
+"""One origin to which credentials may travel, and their form."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, cast, final
 
-from .checking import checked_collection, checked_flag
-from .context import current_hold
-from .credentials import NOBODY, Credentials
-from .errors import (
-    Absence,
+from passthrough_auth.core._checking import checked_collection, checked_flag
+from passthrough_auth.core._credential_rules import name_problem, valid_value
+from passthrough_auth.core.caller import NOBODY, Credentials, current_scope
+from passthrough_auth.core.errors import (
     ConfigurationError,
     CredentialMissing,
     CredentialUnusable,
     NoCaller,
 )
-from .grammar import name_problem, valid_value
-from .origin import Origin, origin_alone, origin_of, shown
+from passthrough_auth.core.origin import Origin, origin_alone, origin_of, redacted
 
 OnMissing = Literal["raise", "anonymous"]
 Send = Iterable[str] | Mapping[str, str]
+"""The names of credentials, or a mapping from each name to the header line to send."""
 
 _ON_MISSING = ("raise", "anonymous")
-# Reasons for which a request has no caller on purpose. Any other one is a mistake in the app.
-_ON_PURPOSE: frozenset[Absence] = frozenset({"public", "preflight"})
 _WILDCARD = re.compile(r"(https?://)\*\.(.+)", re.ASCII | re.IGNORECASE | re.DOTALL)
-_VALUE = "{value}"
+_PLACEHOLDER = "{value}"
 # Sample values of these headers. An Authorization value is a scheme, a space and credentials.
 _SAMPLES = {"authorization": ("x x", "x x="), "cookie": ("x=x",)}
 # RFC 6265 section 4.1.1: no white space, quote, comma, semicolon or backslash.
@@ -32,15 +29,18 @@ _COOKIE_OCTETS = re.compile(r"[!#-+\--:<-\[\]-~]+")
 
 
 class _Line(NamedTuple):
-    """How one credential is sent: the name that it came under, and the header line to send."""
+    """The header line for one credential: the header `name`, and perhaps text around the value.
 
-    inbound: str
+    `credential` is the name in the caller's request. Both names are in lower case.
+    """
+
+    credential: str
     name: str
     before: str = ""
     after: str = ""
 
-    def render(self, value: str) -> str | None:
-        """The header value to send for this credential; None if it makes no valid header.
+    def header_value(self, value: str) -> str | None:
+        """The header's value for this value of the credential; None if it makes no valid header.
 
         A caller must not be able to change the text around the value. So within a line, the value
         may have only the characters of a cookie value, which end no parameter of any header.
@@ -48,14 +48,14 @@ class _Line(NamedTuple):
         if self.before or self.after:
             if _COOKIE_OCTETS.fullmatch(value) is None:
                 return None
-        elif self.inbound == self.name:
+        elif self.credential == self.name:
             return value
         return valid_value(self.name, f"{self.before}{value}{self.after}")
 
 
 @final
 class Destination:
-    """One origin, and the caller's credentials that it is sent.
+    """One origin, and the caller's credentials that are sent to it.
 
         Destination("https://api.example.com", send=["authorization"])
         Destination(
@@ -66,9 +66,9 @@ class Destination:
     Args:
         origin: Scheme, host and, if unusual, port. `https://*.example.com` stands for every host
             below example.com, on that port, but not for example.com itself.
-        send: The names of the credentials to send, as they came in. Or a mapping from each name to
-            the header line to send, where `{value}` is the credential. By default, all credentials.
-            An empty list names an origin that is called without any. If several lines have the same
+        send: The names of the credentials to send, as in the caller's request. Or a mapping from
+            each name to the header line to send, where `{value}` is the credential. Default: all.
+            With an empty list, the origin is called without any. If several lines have the same
             header name, the first one whose credential is available is sent. Within a line, a
             credential with white space, quotes, commas, semicolons or backslashes is malformed.
         on_missing: What to do if the caller has none of these credentials, or if a public path or a
@@ -104,12 +104,12 @@ class Destination:
 
     @property
     def origin(self) -> Origin:
-        """The origin itself, or for a wildcard the one that all its hosts are below."""
+        """The origin itself; for a wildcard, the origin above all its hosts."""
         return self._origin
 
     @property
     def wildcard(self) -> bool:
-        """Whether it stands for sub-domains."""
+        """Whether it stands for all sub-domains of the origin."""
         return self._wildcard
 
     def headers(self, origin: Origin) -> dict[str, str]:
@@ -127,55 +127,57 @@ class Destination:
             self._check_missing()
         if self._lines is None:
             return credentials.headers()
-        return self._rendered(credentials, self._lines)
+        return self._header_lines(credentials, self._lines)
 
-    def sendable(self, credentials: Credentials) -> Credentials:
-        """The credentials that are sent here, in any form. Work narrowed to it has no others.
+    def select(self, credentials: Credentials) -> Credentials:
+        """The credentials among these that are sent here. Work narrowed to it has no others.
 
         Raises `CredentialMissing` in the same situations as `headers`.
         """
         if self._lines == ():
             return NOBODY
-        found = credentials
+        selected = credentials
         if self._lines is not None:
-            inbound = {line.inbound for line in self._lines}
-            found = Credentials(*(pair for pair in credentials.pairs() if pair[0] in inbound))
-        if not found:
+            names = {line.credential for line in self._lines}
+            selected = Credentials(*(pair for pair in credentials.pairs() if pair[0] in names))
+        if not selected:
             self._check_missing()
-        return found
+        return selected
 
-    def confined(self) -> frozenset[str]:
+    def sensitive_names(self) -> frozenset[str]:
         """The lower-case names of the credentials that are sent here, as they came and as sent."""
         lines = self._lines or ()
-        return frozenset(name for line in lines for name in (line.inbound, line.name))
+        return frozenset(name for line in lines for name in (line.credential, line.name))
 
     def sent_names(self) -> frozenset[str]:
         """The lower-case names of headers that `send` names. Without it, they are the caller's."""
         return frozenset(line.name for line in self._lines or ())
 
     def _credentials(self, origin: Origin) -> Credentials | None:
-        hold = current_hold()
-        if hold is None:
+        """The current caller's credentials; None for a call without a caller on purpose."""
+        scope = current_scope()
+        if scope is None:
             raise NoCaller("outside")
         try:
-            return hold.credentials_for(origin)
+            return scope.credentials_for(origin)
         except NoCaller as absent:
-            if self._on_missing == "anonymous" and absent.reason in _ON_PURPOSE:
+            if self._on_missing == "anonymous" and absent.is_intended:
                 return None
             raise
 
-    def _rendered(self, credentials: Credentials, lines: tuple[_Line, ...]) -> dict[str, str]:
+    def _header_lines(self, credentials: Credentials, lines: tuple[_Line, ...]) -> dict[str, str]:
+        """The headers made from the caller's credentials by these lines."""
         values = credentials.headers()
         headers: dict[str, str] = {}
         for line in lines:
-            if line.inbound in values and line.name not in headers:
-                rendered = line.render(values[line.inbound])
-                if rendered is None:
+            if line.credential in values and line.name not in headers:
+                header_value = line.header_value(values[line.credential])
+                if header_value is None:
                     del values, headers  # a traceback with locals would show them
                     raise CredentialUnusable(
-                        f"the caller's {line.inbound!r} makes no valid {line.name!r} header"
+                        f"the caller's {line.credential!r} makes no valid {line.name!r} header"
                     )
-                headers[line.name] = rendered
+                headers[line.name] = header_value
         if not headers:
             del values  # a traceback with locals would show them
             self._check_missing()
@@ -184,7 +186,8 @@ class Destination:
     def _check_missing(self) -> None:
         """Raise `CredentialMissing`, unless `on_missing` is "anonymous"."""
         if self._on_missing == "raise":
-            wanted = " or ".join(repr(line.inbound) for line in self._lines or ()) or "credential"
+            names = [repr(line.credential) for line in self._lines or ()]
+            wanted = " or ".join(names) or "credential"
             raise CredentialMissing(
                 f"The caller has no {wanted} to send to {self}. Read it from requests with "
                 "header_extractors, name it in send= where work is narrowed to destinations, or "
@@ -206,16 +209,16 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
             f"a destination is an origin such as 'https://api.example.com', not a "
             f"{type(given).__name__}: write {_one_by_one(given)}"
         )
-    wildcard, origin = _read(given)
+    wildcard, origin = _parse(given)
     if origin is None:
-        meant = origin_of(given)
-        if meant is not None:
-            # The rest isn't shown: a query is where secrets travel.
-            raise ConfigurationError(f"a destination is an origin by itself: write '{meant}'")
+        of_url = origin_of(given)
+        if of_url is not None:
+            # The rest isn't shown: a query may contain secrets.
+            raise ConfigurationError(f"a destination is an origin by itself: write '{of_url}'")
         raise ConfigurationError(
-            f"{shown(given)} is not an origin. Write scheme, host and, if unusual, port, in ASCII "
-            "(an international name as 'xn--...') and without a path, a user name or a final dot: "
-            "'https://api.example.com', or 'https://*.example.com' for every sub-domain"
+            f"{redacted(given)} is not an origin. Write scheme, host and, if unusual, port, in "
+            "ASCII (an international name as 'xn--...') and without a path, a user name or a final "
+            "dot: 'https://api.example.com', or 'https://*.example.com' for every sub-domain"
         )
     if wildcard and (origin.host.startswith("[") or not _has_subdomains(origin.host)):
         raise ConfigurationError(
@@ -225,7 +228,8 @@ def _checked_origin(given: object) -> tuple[bool, Origin]:
     return wildcard, origin
 
 
-def _read(given: str) -> tuple[bool, Origin | None]:
+def _parse(given: str) -> tuple[bool, Origin | None]:
+    """Whether the text is a wildcard, and its origin, or None if it has none."""
     wildcard = _WILDCARD.fullmatch(given)
     if wildcard is None:
         return False, origin_alone(given)
@@ -233,10 +237,10 @@ def _read(given: str) -> tuple[bool, Origin | None]:
 
 
 def _one_by_one(given: object) -> str:
-    """The line to write instead of a list of origins, or of something else."""
+    """The line to write instead of a list of origins, or an example."""
     listed = cast("Collection[object]", given if isinstance(given, list | tuple | set) else ())
     texts = (each for each in listed if isinstance(each, str))
-    named = (each if _read(each)[1] else origin_of(each) for each in texts)
+    named = (each if _parse(each)[1] else origin_of(each) for each in texts)
     origins = ", ".join(f"'{each}'" for each in named if each is not None)
     return f"Destinations({origins or repr('https://api.example.com')})"
 
@@ -259,47 +263,49 @@ def _check_scheme(origin: Origin, text: str, plain_http: object) -> None:
 
 def _checked_send(send: object) -> tuple[_Line, ...]:
     if isinstance(send, Mapping):
-        renamed = cast("Mapping[object, object]", send)
-        return tuple(_checked_line(inbound, line) for inbound, line in renamed.items())
+        lines = cast("Mapping[object, object]", send)
+        return tuple(_checked_line(credential, line) for credential, line in lines.items())
     example = f"[{send!r}]" if isinstance(send, str) else "['authorization']"
     names = checked_collection("send", send, example)
     return tuple(_checked_line(name, name) for name in names)
 
 
-def _checked_line(inbound: object, line: object) -> _Line:
-    if not isinstance(inbound, str) or not isinstance(line, str):
+def _checked_line(credential: object, written: object) -> _Line:
+    """The line for a credential, which an app writes as a header name or as a whole line."""
+    if not isinstance(credential, str) or not isinstance(written, str):
         raise ConfigurationError(
             "send maps the name of a header to a line, as in {'x-forwarded-access-token': "
-            f"'Authorization: Bearer {_VALUE}'}}, not {inbound!r} to {line!r}"
+            f"'Authorization: Bearer {_PLACEHOLDER}'}}, not {credential!r} to {written!r}"
         )
-    if inbound == "*":
+    if credential == "*":
         raise ConfigurationError("send=['*'] names no header: to send all there is, leave send out")
-    name, colon, template = line.partition(":")
-    if not colon and _VALUE in line:
+    name, colon, template = written.partition(":")
+    if not colon and _PLACEHOLDER in written:
         raise ConfigurationError(
-            f"the line {line!r} in send lacks the header's name: write 'Authorization: {line}'"
+            f"the line {written!r} in send lacks the header's name: write "
+            f"'Authorization: {written}'"
         )
-    template = template.strip(" \t") if colon else _VALUE
-    for each in (inbound, name):
+    template = template.strip(" \t") if colon else _PLACEHOLDER
+    for each in (credential, name):
         problem = name_problem(each.lower())
         if problem is not None:
             raise ConfigurationError(f"{problem} (in send)")
-    before, value, after = template.partition(_VALUE)
-    checked = _Line(inbound.lower(), name.lower(), before, after)
-    if not value or not _renders(checked):
-        # An Authorization value has its scheme already, so it makes a line only by itself.
-        whole = checked.inbound == "authorization"
-        instead = f"'{name}' to send it whole" if whole else f"'{name}: Bearer {_VALUE}'"
+    before, placeholder, after = template.partition(_PLACEHOLDER)
+    line = _Line(credential.lower(), name.lower(), before, after)
+    if not placeholder or not _makes_headers(line):
+        # An Authorization value already has its scheme, so a line can't add text to it.
+        whole = line.credential == "authorization"
+        instead = f"'{name}' to send it whole" if whole else f"'{name}: Bearer {_PLACEHOLDER}'"
         raise ConfigurationError(
-            f"the line {line!r} in send is no header with {_VALUE} in it once, or none that the "
-            f"value of {inbound!r} makes: write {instead}"
+            f"the line {written!r} in send is no header with {_PLACEHOLDER} in it once, or none "
+            f"that the value of {credential!r} makes: write {instead}"
         )
-    return checked
+    return line
 
 
-def _renders(line: _Line) -> bool:
+def _makes_headers(line: _Line) -> bool:
     """Whether a credential of that name can make a valid header in this line."""
     if "{" in line.before + line.after:
         return False
-    samples = _SAMPLES.get(line.inbound, ("x", "x x", "x=x"))
-    return any(line.render(sample) is not None for sample in samples)
+    samples = _SAMPLES.get(line.credential, ("x", "x x", "x=x"))
+    return any(line.header_value(sample) is not None for sample in samples)

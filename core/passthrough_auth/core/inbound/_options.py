@@ -1,12 +1,14 @@
 """Options from a framework's settings: by name, with functions also as dotted paths."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
-from .errors import ConfigurationError
-from .gate import GateOptions
+from passthrough_auth.core.errors import ConfigurationError
+
+from ._gate import GateOptions
 
 OPTION_NAMES = tuple(sorted(GateOptions.__optional_keys__))
+NOWHERE: Mapping[str, str] = {}
 _EXAMPLES = {
     "header_extractors": "myproject.auth.extract_token",
     "bindings": "passthrough_auth.clients.flyte.bind_flyte",
@@ -14,15 +16,22 @@ _EXAMPLES = {
 }
 
 
-def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
+def options_from(
+    settings: Mapping[str, object],
+    *,
+    source: str,
+    names: Collection[str] = OPTION_NAMES,
+    elsewhere: Mapping[str, str] = NOWHERE,
+) -> GateOptions:
     """The options in a settings mapping, with dotted paths imported.
 
-    `source` is the name of the settings in messages, such as `settings.PASSTHROUGH_AUTH`. Raises
-    `ConfigurationError` for an unknown option, or a dotted path that can't be imported.
+    `source` is the name of the settings in messages, such as `settings.PASSTHROUGH_AUTH`; `names`
+    and `elsewhere` are those of `check_option_names`. Raises `ConfigurationError` for an unknown
+    option, or a dotted path that can't be imported.
     """
     if not isinstance(settings, Mapping):
         raise ConfigurationError(f"{source} is a dict of options, not {type(settings).__name__}")
-    check_option_names(settings, source=source)
+    check_option_names(settings, source=source, names=names, elsewhere=elsewhere)
     options: dict[str, Any] = dict(settings)
     for name in ("header_extractors", "bindings"):
         given = options.get(name)
@@ -34,32 +43,31 @@ def options_from(settings: Mapping[str, object], *, source: str) -> GateOptions:
     return cast("GateOptions", options)
 
 
-def check_option_names(options: Mapping[str, object], *, source: str) -> None:
-    """Raise `ConfigurationError` for an unknown option, and suggest a similar one."""
-    for name in options:
-        if name not in OPTION_NAMES:
-            raise ConfigurationError(f"{source} has no option {name!r}{_suggestion(name)}")
+def check_option_names(
+    options: Mapping[str, object],
+    *,
+    source: str,
+    names: Collection[str] = OPTION_NAMES,
+    elsewhere: Mapping[str, str] = NOWHERE,
+) -> None:
+    """Raise `ConfigurationError` for an unknown option, and suggest a similar one.
 
-
-def refuse_preflight_option(options: Mapping[str, object], instead: str) -> None:
-    """Refuse `allow_preflight` where a CORS layer can run first and answer preflights itself.
-
-    A preflight has no credentials, anybody can send one, and many handlers also run for OPTIONS.
+    `elsewhere` has the advice for options that only another framework has.
     """
-    if options.get("allow_preflight"):
-        raise ConfigurationError(
-            f"allow_preflight would let handlers run without credentials here. {instead}, so that "
-            "it answers preflights itself, and leave allow_preflight out"
-        )
+    for name in options:
+        if name in elsewhere:
+            raise ConfigurationError(f"{source} has no option {name!r}: {elsewhere[name]}")
+        if name not in names:
+            raise ConfigurationError(f"{source} has no option {name!r}{_suggestion(name, names)}")
 
 
-def _suggestion(name: object) -> str:
+def _suggestion(name: object, names: Collection[str]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(str(name).lower(), OPTION_NAMES, n=1)
+    close = difflib.get_close_matches(str(name).lower(), names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f". The options are {', '.join(OPTION_NAMES)}"
+    return f". The options are {', '.join(names)}"
 
 
 def _resolved(item: object, source: str, option: str) -> Any:

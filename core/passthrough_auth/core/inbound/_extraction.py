@@ -1,8 +1,8 @@
-"""Reading credentials from a request, and what counts as one.
+"""Extractors: how credentials are read from a request.
 
-An extractor proposes a header to forward; `name_problem` and `valid_value` decide whether it may
-travel. They check the name that it will travel under, so a custom extractor must follow the same
-grammar as the built-in ones.
+An extractor proposes a header; `name_problem` and `valid_value` decide whether it is forwarded.
+They check the name under which it is forwarded, so a custom extractor must follow the same grammar
+as the built-in ones.
 """
 
 import re
@@ -11,10 +11,11 @@ from types import FunctionType
 from typing import TypeVar, cast
 from weakref import WeakSet
 
-from .checking import check_arguments, checked_flag, is_async
-from .errors import ConfigurationError, MalformedCredential
-from .grammar import is_token, name_problem
-from .request import Request, cookie_pairs, cookie_text
+from passthrough_auth.core._checking import check_arguments, checked_flag, is_async
+from passthrough_auth.core._credential_rules import is_token, name_problem
+from passthrough_auth.core.errors import ConfigurationError, MalformedCredential
+
+from ._request import Request, cookie_pairs, cookie_text
 
 HeaderExtractor = Callable[[Request], tuple[str, str] | None]
 """Reads a request and returns the (name, value) of a header to forward, or None."""
@@ -88,7 +89,8 @@ def header_extractor(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
 
 
 def _marked(extractor: _Extractor, *, ambient: bool) -> _Extractor:
-    # With the function itself: what wraps it copies the mark (functools.wraps), and may read more.
+    # The mark includes the function: a wrapper has the same mark (functools.wraps), but may read
+    # other headers.
     try:
         setattr(extractor, _MARK, (extractor, ambient))
     except AttributeError:
@@ -106,7 +108,7 @@ def is_ambient(extractor: HeaderExtractor) -> bool:
 
 
 def is_ambient_scheme(name: str, value: str) -> bool:
-    """Whether this is an Authorization value whose scheme browsers answer automatically."""
+    """Whether this is an Authorization value with a scheme that browsers answer automatically."""
     if name != "authorization":
         return False
     start = value[:_LONGEST_AMBIENT_SCHEME]  # cut first, because the rest is long
@@ -137,14 +139,14 @@ def is_built_in(extractor: HeaderExtractor) -> bool:
 @_built_in(ambient=False)
 def extract_authorization_header(request: Request) -> tuple[str, str] | None:
     """The Authorization header (RFC 9110 section 11.6.2), its lines joined with a comma."""
-    lines = request.lines("authorization")
-    return ("authorization", ",".join(lines)) if lines else None
+    text = request.joined("authorization", ",")
+    return None if text is None else ("authorization", text)
 
 
 @_built_in(ambient=True)
 def extract_cookie_header(request: Request) -> tuple[str, str] | None:
     """The whole Cookie header. `extract_cookies` forwards only named cookies."""
-    text = "; ".join(request.lines("cookie"))
+    text = request.joined("cookie", "; ")
     return ("cookie", text) if text else None
 
 
@@ -152,8 +154,8 @@ def extract_cookies(*names: str) -> HeaderExtractor:
     """Make an extractor that forwards only the named cookies.
 
     A cookie that was sent twice with two values is malformed: one of them may have been planted
-    from a sibling domain, and nothing shows which. Raises `ConfigurationError` without a name, and
-    for a name that no cookie can have.
+    from a sibling domain, and it can't be told which. Raises `ConfigurationError` without a name,
+    and for a name that no cookie can have.
     """
     if not names:
         raise ConfigurationError("extract_cookies needs a name: extract_cookies('session')")
@@ -246,7 +248,7 @@ DEFAULT_EXTRACTORS: tuple[HeaderExtractor, ...] = (
 
 
 def checked_extractor(extractor: object) -> HeaderExtractor:
-    """Return the extractor, or raise `ConfigurationError` that explains what is wrong with it."""
+    """Return the extractor, or raise `ConfigurationError` with an explanation."""
     if isinstance(extractor, str):
         own = {"authorization": "extract_authorization_header", "cookie": "extract_cookie_header"}
         instead = own.get(extractor.lower(), f"extract_custom_header({extractor!r})")

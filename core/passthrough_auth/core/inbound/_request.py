@@ -1,4 +1,4 @@
-"""What the gate needs to know of a request, and how to read it from ASGI and WSGI.
+"""Requests as the gate sees them, and how to read them from ASGI and WSGI.
 
 ASGI and WSGI are protocols, not frameworks, so the code that reads them is here, once. A
 framework's adapter subclasses `AsgiRequest` or `WsgiRequest`, or `Request` itself if the framework
@@ -45,6 +45,11 @@ class Request(ABC):
         There is only one line if the server joins repeated lines before the app sees them.
         """
 
+    def joined(self, name: str, joint: str) -> str | None:
+        """All field lines of this header as one; None if there is none."""
+        lines = self.lines(name)
+        return joint.join(lines) if lines else None
+
     @abstractmethod
     def names(self) -> Iterable[str]:
         """The lower-case names of the headers in the request, each once."""
@@ -70,7 +75,7 @@ class Request(ABC):
         raise TypeError(f"{type(self).__name__} holds secrets and can't be pickled")
 
     def __repr__(self) -> str:
-        # Neither headers nor query, because secrets travel there.
+        # Neither headers nor query, because they may contain secrets.
         return f"<{type(self).__name__} {self.transport} {self.method} {self.path!r}>"
 
 
@@ -103,7 +108,7 @@ class Headers(Mapping[str, str]):
 
 def cookie_text(request: Request) -> str:
     """All Cookie lines as one. HTTP/2 and later may split them (RFC 9113 section 8.2.3)."""
-    return "; ".join(request.lines("cookie"))
+    return request.joined("cookie", "; ") or ""
 
 
 def cookie_pairs(text: str) -> Iterator[tuple[str, str]]:
@@ -117,18 +122,18 @@ def cookie_pairs(text: str) -> Iterator[tuple[str, str]]:
 # Each application asks for the same few names again and again.
 @lru_cache(maxsize=64)
 def _wire_name(name: str) -> bytes:
-    """The name of a header in the form that an ASGI application gets it."""
+    """The name of a header as in an ASGI scope."""
     return name.lower().encode("utf-8", "replace")
 
 
 class AsgiRequest(Request):
-    """A request from an ASGI HTTP or WebSocket scope, as the scope is on construction.
+    """A request from an ASGI HTTP or WebSocket scope, as it was on construction.
 
-    Routers change the path of the scope that they are given, and uvicorn with httptools adds the
-    trailer fields of a chunked body to its headers.
+    Later, routers change the path in the scope, and uvicorn with httptools adds the trailer fields
+    of a chunked body to its headers.
     """
 
-    __slots__ = ("_by_name", "_headers", "_path", "_repeats", "_root", "scope")
+    __slots__ = ("_by_name", "_path", "_repeated", "_root", "scope")
 
     def __init__(self, scope: MutableMapping[str, Any]) -> None:
         self.scope = scope
@@ -138,10 +143,9 @@ class AsgiRequest(Request):
         if not isinstance(headers, (list, tuple)):
             # The interface allows any iterable, including one that can be iterated over only once.
             scope["headers"] = headers = list(headers)
-        self._headers = tuple(headers)
-        # One pass in C. It keeps one line for each name, so `lines` uses it only if none repeats.
+        # One pass in C. It keeps one line for each name, which is enough if none repeats.
         self._by_name = dict(headers)
-        self._repeats = len(self._by_name) != len(headers)
+        self._repeated = () if len(self._by_name) == len(headers) else tuple(headers)
 
     @property
     def transport(self) -> Transport:
@@ -162,17 +166,23 @@ class AsgiRequest(Request):
 
     def lines(self, name: str) -> Sequence[str]:
         wanted = _wire_name(name)
-        if not self._repeats:
-            line = self._by_name.get(wanted)
-            return () if line is None else (line.decode("latin-1"),)
-        return [line.decode("latin-1") for own, line in self._headers if own == wanted]
+        if self._repeated:
+            return [line.decode("latin-1") for own, line in self._repeated if own == wanted]
+        line = self._by_name.get(wanted)
+        return () if line is None else (line.decode("latin-1"),)
+
+    def joined(self, name: str, joint: str) -> str | None:
+        if self._repeated:
+            return super().joined(name, joint)
+        line = self._by_name.get(_wire_name(name))
+        return None if line is None else line.decode("latin-1")
 
     def names(self) -> Iterable[str]:
         return [name.decode("latin-1") for name in self._by_name]
 
 
 def _within(path: str, root: str) -> str | None:
-    """The path below the root of an ASGI application; None if routers would not agree on it.
+    """The path below the root of an ASGI application; None if routers differ about it.
 
     If the path doesn't begin with the root, the code that mounted the application has already
     removed it. If the root is elsewhere in the path, some routers (Litestar's) remove it there. If
@@ -229,6 +239,10 @@ class WsgiRequest(Request):
     def lines(self, name: str) -> Sequence[str]:
         line: str | None = self.environ.get(_environ_key(name))
         return () if line is None else (line,)
+
+    def joined(self, name: str, joint: str) -> str | None:  # noqa: ARG002 - the server joins them
+        line: str | None = self.environ.get(_environ_key(name))
+        return line
 
     def names(self) -> Iterable[str]:
         for key in self.environ:

@@ -1,0 +1,58 @@
+"""The caller of a request, of a block, or of work that outlives both.
+
+For authors of adapters, and of clients that ask for the caller. This package depends on neither
+requests nor destinations. An app's own names are in `passthrough_auth.core`.
+"""
+
+from typing import TYPE_CHECKING
+
+from ._acting_as import acting_as
+from ._bindings import Binding, Bindings, checked_bindings, discovery, find_refusal
+from ._context import (
+    CallerScope,
+    caller_var,
+    current_credentials,
+    current_scope,
+    reset_caller,
+    without_caller,
+)
+from ._credentials import NOBODY, Credential, Credentials
+from ._snapshot import NamedOrigins, Snapshot, snapshot
+from ._streaming import AsyncBodyInContext, BodyInContext, Runner
+
+if TYPE_CHECKING:
+    from ._executor import CallerThreadPoolExecutor
+
+__all__ = [
+    "NOBODY",
+    "AsyncBodyInContext",
+    "Binding",
+    "Bindings",
+    "BodyInContext",
+    "CallerScope",
+    "CallerThreadPoolExecutor",
+    "Credential",
+    "Credentials",
+    "NamedOrigins",
+    "Runner",
+    "Snapshot",
+    "acting_as",
+    "caller_var",
+    "checked_bindings",
+    "current_credentials",
+    "current_scope",
+    "discovery",
+    "find_refusal",
+    "reset_caller",
+    "snapshot",
+    "without_caller",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Imported on first use (PEP 562): importing thread pools takes as long as the rest of core.
+    if name == "CallerThreadPoolExecutor":
+        from ._executor import CallerThreadPoolExecutor
+
+        return CallerThreadPoolExecutor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

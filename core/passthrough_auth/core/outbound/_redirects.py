@@ -1,0 +1,103 @@
+"""What each hop of a call carries. A hop is one request: the first, or one after a redirect."""
+
+from collections.abc import MutableMapping
+from typing import Any, NamedTuple, Protocol
+
+from passthrough_auth.core.caller import Credential
+from passthrough_auth.core.errors import DestinationNotAllowed
+from passthrough_auth.core.origin import Origin, origin_of
+
+
+class Redirects(NamedTuple):
+    """The history of one call, after a hop that `Destinations.carry` has prepared.
+
+    `origin` is the origin of the first hop, and `left_origin` is true from the first hop that
+    leaves it. Until then, `app_headers` has the names of headers that the app itself set instead of
+    the caller's, and `cookie` is the result of `keep_first_cookie` for the first hop. `added` has
+    the names of the caller's headers that were added to this hop. A client may have to remove them
+    again.
+    """
+
+    origin: Origin
+    left_origin: bool = False
+    app_headers: frozenset[str] = frozenset()
+    cookie: str | None = None
+    added: tuple[str, ...] = ()
+
+
+class _Destinations(Protocol):
+    def check(self, url: str) -> Origin: ...
+
+    def headers_for(self, url: str | Origin) -> dict[str, str]: ...
+
+    def headers_if_named(self, origin: Origin | None) -> dict[str, str]: ...
+
+    def sensitive_names(self) -> frozenset[str]: ...
+
+
+def carry(
+    destinations: _Destinations,
+    url: str,
+    headers: MutableMapping[str, Any],
+    redirects: Redirects | None,
+    *,
+    proxied: bool,
+    advice: str,
+) -> Redirects:
+    """The rule of `Destinations.carry`, which documents it."""
+    reached = origin_of(url)
+    if redirects is None:
+        redirects = Redirects(destinations.check(url) if reached is None else reached)
+    first = redirects.origin
+    left_origin = redirects.left_origin or reached != first
+    callers = (
+        destinations.headers_if_named(reached) if left_origin else destinations.headers_for(first)
+    )
+    if proxied and callers and reached is not None and reached.scheme == "http":
+        del callers  # a traceback with locals would show them
+        raise DestinationNotAllowed(_how_to_avoid_a_proxy(reached, advice))
+
+    try:
+        if left_origin:
+            # The app's own too that stood in place of a caller's who may have ended since.
+            for name in destinations.sensitive_names() | redirects.app_headers:
+                if name in headers:
+                    del headers[name]
+            redirects = Redirects(first, left_origin)
+        cookie = keep_first_cookie(headers, redirects.cookie)
+        app_headers = redirects.app_headers.union([name for name in callers if name in headers])
+        added = tuple([name for name in callers if name not in app_headers])
+        for name in added:
+            headers[name] = callers[name]
+    except BaseException:
+        callers.clear()  # the same: an interrupt, or headers that can't be changed
+        raise
+    return Redirects(first, left_origin, app_headers, cookie, added)
+
+
+def keep_first_cookie(headers: MutableMapping[str, Any], first: str | None) -> str:
+    """Remove the Cookie header, unless the call began with the same one, set by the app.
+
+    The client library has added a Cookie that appears later. It comes from a response on the way,
+    perhaps of another party, and would be sent instead of the caller's.
+
+    `first` is the result of this function for the first hop, and None on that hop. It isn't secret:
+    it is a fingerprint, or empty for a call that began without a Cookie.
+    """
+    found = ""
+    if "cookie" in headers:
+        found = Credential("cookie", repr(headers["cookie"])).fingerprint
+    if first is None:
+        return found
+    if found and found != first:
+        del headers["cookie"]
+    return first
+
+
+def _how_to_avoid_a_proxy(origin: Origin, advice: str) -> str:
+    """The error for plain http through a proxy."""
+    text = (
+        f"A request to {origin} through a proxy would show the caller's credentials to the "
+        "proxy. Use https, which is tunnelled, or call that origin without a proxy"
+    )
+    return f"{text}. {advice}" if advice else text
