@@ -1,5 +1,5 @@
-"""Django's settings: there is one set for a process, and the conformance app brings it."""
+"""Django has one configuration for each process. The conformance app sets it."""
 
-from passthrough_auth.testing.conformance.columns import django
+from tests.conformance.columns import django
 
 django.wsgi({})

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-from contextlib import contextmanager
 
 import pytest
 from starlette.applications import Starlette
@@ -12,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
-from tests.frameworks.calling import (
+from tests.frameworks.asgi_server import (
     ALICE,
     BOB,
     Exchange,
@@ -28,16 +27,16 @@ from passthrough_auth.core import (
     CallerUnauthenticated,
     ConfigurationError,
     Refusal,
-    auth_metadata,
-    current_hold,
+    acting_as,
 )
+from passthrough_auth.core.caller import Binding, current_scope
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
 
 REQUIRED = b'{"detail": "Authentication credentials required"}'
 
 
 class Recorder:
-    """An app that notes what it was called with and for whom, and answers."""
+    """An app that notes its arguments and the caller, and answers."""
 
     def __init__(self):
         self.calls = []
@@ -48,21 +47,17 @@ class Recorder:
         await send({"type": "http.response.body", "body": caller().encode()})
 
 
-@contextmanager
-def bind_nothing(credentials):
-    """A binding, for a client that has nothing to be told."""
-    yield
+class BoundClient(Binding):
+    """A client that asks for the caller."""
+
+    def install(self):
+        pass
+
+    def acts_as(self):
+        return self.credentials().headers().get("authorization", "nobody")
 
 
-client_acts_as = contextvars.ContextVar("client_acts_as", default="nobody")
-
-
-@contextmanager
-def bind_client(credentials):
-    """A binding, for a client that keeps its caller in a context of its own."""
-    token = client_acts_as.set(credentials.headers().get("authorization", "nobody"))
-    yield
-    client_acts_as.reset(token)
+CLIENT = BoundClient()
 
 
 def started(sent):
@@ -70,13 +65,13 @@ def started(sent):
     return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 
-# --- What passes through ------------------------------------------------------------------------
+# --- Scopes that pass through -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "webtransport", "no.such.thing"])
-@pytest.mark.parametrize("bindings", [[], [bind_nothing]])
+@pytest.mark.parametrize("bindings", [[], [CLIENT]])
 def test_lifespan_and_unknown_scopes_pass_through_untouched(kind, bindings):
-    """An app starts on servers without lifespan, and on those with what nobody knew of here."""
+    """The app works on servers without lifespan, and on those with scopes of a later standard."""
     scope, app = {"type": kind}, Recorder()
     exchange = Exchange(scope)
 
@@ -87,7 +82,7 @@ def test_lifespan_and_unknown_scopes_pass_through_untouched(kind, bindings):
     assert scope == {"type": kind}
 
 
-def test_an_app_is_called_with_what_the_server_gave():
+def test_an_app_gets_the_server_s_own_arguments():
     app = Recorder()
     exchange = Exchange(http_scope("/", ALICE))
     before = dict(exchange.scope)
@@ -101,17 +96,16 @@ def test_an_app_is_called_with_what_the_server_gave():
     assert caller == "Bearer alice"
 
 
-@pytest.mark.parametrize(("bindings", "acts_as"), [([], "nobody"), ([bind_client], "Bearer alice")])
-def test_what_a_server_starts_while_it_is_called_has_no_caller(bindings, acts_as):
-    """Servers begin the next request on the connection there, while this one may yet go on."""
+@pytest.mark.parametrize(("bindings", "acts_as"), [([], "nobody"), ([CLIENT], "Bearer alice")])
+def test_a_task_that_the_server_starts_in_receive_or_send_has_no_caller(bindings, acts_as):
+    """Servers begin the connection's next request there, before this one has ended."""
     scope, contexts, begun = http_scope("/", ALICE), [], []
-    client_acts_as.set("nobody")
 
     async def app(scope, receive, send):
         await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        begun.append((caller(), client_acts_as.get()))
-        begun.extend((context.run(caller), context[client_acts_as]) for context in contexts)
+        begun.append((caller(), CLIENT.acts_as()))
+        begun.extend((context.run(caller), context.run(CLIENT.acts_as)) for context in contexts)
 
     async def receive():
         contexts.append(contextvars.copy_context())
@@ -131,14 +125,14 @@ def test_a_server_that_serves_requests_in_one_context_never_sees_an_earlier_call
         bodies = []
         for scope in (http_scope("/", ALICE), http_scope("/public", ALICE), http_scope("/", BOB)):
             bodies.append(body_of(await Exchange(scope).run(app)))
-            assert current_hold() is None
+            assert current_scope() is None
         return bodies
 
     assert asyncio.run(serve()) == [b"Bearer alice", b"public", b"Bearer bob"]
 
 
-@pytest.mark.parametrize("bindings", [[], [bind_nothing]])
-def test_what_outlives_a_request_finds_that_it_has_ended(bindings):
+@pytest.mark.parametrize("bindings", [[], [CLIENT]])
+def test_work_that_outlives_a_request_has_no_caller_for_the_reason_ended(bindings):
     kept = []
 
     async def app(scope, receive, send):
@@ -167,7 +161,7 @@ def test_a_request_that_raises_or_is_cancelled_has_ended():
         await asyncio.sleep(0)
         hanging.cancel()
         await asyncio.gather(hanging, return_exceptions=True)
-        return current_hold()
+        return current_scope()
 
     assert asyncio.run(serve()) is None
     assert [context.run(caller) for context in kept] == ["ended", "ended"]
@@ -186,21 +180,21 @@ def test_a_refusal_is_answered_without_running_the_app():
     assert body_of(ask(PassthroughAuthMiddleware(app), http_scope())) == REQUIRED
 
 
-def test_a_refusal_is_sent_with_nobody_as_the_caller():
-    """Also where the context of an earlier request leaked into this one."""
+def test_a_refusal_is_sent_without_a_caller():
+    """Also if the context of an earlier request leaked into this one."""
     seen = []
 
     async def send(message):
         seen.append(caller())
 
     async def serve():
-        with auth_metadata(ALICE, bindings=[]):
+        with acting_as(ALICE, bindings=[]):
             app = PassthroughAuthMiddleware(Recorder())
             await app(http_scope(), Exchange(http_scope()).receive, send)
 
     asyncio.run(serve())
 
-    assert seen == ["refused", "refused"]
+    assert seen == ["outside", "outside"]
 
 
 def test_the_answer_to_head_has_the_headers_and_no_body():
@@ -210,7 +204,7 @@ def test_the_answer_to_head_has_the_headers_and_no_body():
     assert body_of(sent) == b""
 
 
-def test_an_app_s_own_refusal_is_sent_as_it_is():
+def test_an_app_s_own_refusal_is_sent_unchanged():
     app = PassthroughAuthMiddleware(
         Recorder(), on_refusal=lambda request, refusal: Refusal(303, (("Location", "/in"),), b"")
     )
@@ -218,8 +212,8 @@ def test_an_app_s_own_refusal_is_sent_as_it_is():
     assert started(ask(app, http_scope())) == (303, {"location": "/in", "content-length": "0"})
 
 
-@pytest.mark.parametrize("bindings", [[], [bind_nothing]])
-def test_a_websocket_is_refused_with_a_response_where_the_server_can(bindings):
+@pytest.mark.parametrize("bindings", [[], [CLIENT]])
+def test_a_websocket_is_refused_with_a_response_if_the_server_can(bindings):
     app = Recorder()
     scope = websocket_scope(extensions={"websocket.http.response": {}})
 
@@ -235,7 +229,7 @@ def test_a_websocket_is_refused_with_a_response_where_the_server_can(bindings):
 
 
 @pytest.mark.parametrize("more", [{}, {"extensions": None}, {"extensions": {"tls": {}}}])
-def test_a_websocket_is_closed_before_accept_where_the_server_can_t(more):
+def test_a_websocket_is_closed_before_accept_if_the_server_can_t(more):
     app = Recorder()
 
     sent = ask(PassthroughAuthMiddleware(app), websocket_scope(**more))
@@ -264,8 +258,8 @@ def caused_by(error):
     return inner
 
 
-def failing_with(error, *messages, receives=False, bindings=(bind_nothing,)):
-    """An app that sends these messages and then raises an error caused, deep down, by that one."""
+def failing_with(error, *messages, receives=False, bindings=(CLIENT,)):
+    """An app that sends these messages and then raises an error with that one among its causes."""
 
     async def app(scope, receive, send):
         if receives:
@@ -286,14 +280,14 @@ def test_an_upstream_refusal_deep_in_the_causes_becomes_the_answer(error, status
     assert started(sent)[1]["cache-control"] == "no-store"
 
 
-def test_an_upstream_refusal_becomes_the_answer_where_no_client_is_bound():
-    """As on the other frameworks: an app's own client may raise it."""
+def test_an_upstream_refusal_becomes_the_answer_without_bindings():
+    """An app's own client may raise it, too. The other frameworks do the same."""
     sent = ask(failing_with(CallerDenied("no"), bindings=()), http_scope("/", ALICE))
 
     assert started(sent)[0] == 403
 
 
-def test_once_the_response_has_started_the_error_passes():
+def test_after_the_response_has_started_the_error_passes():
     start = {"type": "http.response.start", "status": 200, "headers": []}
     exchange = Exchange(http_scope("/", ALICE))
 
@@ -302,7 +296,7 @@ def test_once_the_response_has_started_the_error_passes():
     assert exchange.sent == [start]
 
 
-def test_what_is_sent_ahead_of_a_response_begins_none():
+def test_early_hints_don_t_start_the_response():
     hint = {"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]}
     sent = ask(failing_with(CallerDenied("no"), hint), http_scope("/", ALICE))
 
@@ -317,7 +311,7 @@ def test_any_other_error_passes():
 
 @pytest.mark.parametrize("receives", [False, True])
 def test_a_websocket_not_yet_accepted_is_refused_for_upstream(receives):
-    """Also where the app has taken the connect message already: there is no second one."""
+    """Also if the app has already received the connect message: there is only one."""
     sent = ask(failing_with(CallerDenied("no"), receives=receives), websocket_scope("/", ALICE))
 
     assert sent == [{"type": "websocket.close", "code": 1008, "reason": ""}]
@@ -328,7 +322,7 @@ def test_a_websocket_whose_client_has_left_is_not_answered():
     sent = []
 
     async def receive():
-        return next(messages)  # there is no third
+        return next(messages)  # there are only two
 
     async def send(message):
         sent.append(message)
@@ -417,7 +411,7 @@ def test_a_wrong_option_fails_when_the_app_starts(options):
         ask(starlette_app(**options), {"type": "lifespan"}, {"type": "lifespan.startup"})
 
 
-def test_an_option_that_there_is_not_says_which_was_meant():
+def test_an_unknown_option_suggests_a_known_one():
     said = "PassthroughAuthMiddleware has no option 'exclude_paths'; did you mean 'excluded_paths'"
 
     with pytest.raises(ConfigurationError, match=said):

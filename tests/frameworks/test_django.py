@@ -26,7 +26,7 @@ from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.test.utils import override_settings
 from django.urls import path
-from tests.frameworks.calling import (
+from tests.frameworks.asgi_server import (
     ALICE,
     Answer,
     Exchange,
@@ -43,9 +43,9 @@ from passthrough_auth.core import (
     CallerUnauthenticated,
     ConfigurationError,
     Refusal,
-    current_hold,
     extract_custom_header,
 )
+from passthrough_auth.core.caller import current_scope
 from passthrough_auth.frameworks import asgi as asgi_middleware
 from passthrough_auth.frameworks.django import PassthroughAuthMiddleware
 from passthrough_auth.frameworks.django.checks import check_settings
@@ -57,10 +57,10 @@ GIVEN = SimpleNamespace(error=None)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left_behind():
+def _no_caller_is_left_behind():
     SEEN.clear()
     yield
-    assert current_hold() is None
+    assert current_scope() is None
 
 
 # --- The project --------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ async def async_me(request):
 
 
 def where(request):
-    """Which thread a sync view runs in."""
+    """The thread of a sync view."""
     return HttpResponse(threading.current_thread().name)
 
 
@@ -137,7 +137,7 @@ urlpatterns = [
 
 
 def project(middleware=(OURS,), **options):
-    """The settings of a project that has these views."""
+    """The settings of a project with these views."""
     more = options.pop("more", {})
     return override_settings(
         ROOT_URLCONF=__name__, MIDDLEWARE=list(middleware), PASSTHROUGH_AUTH=options, **more
@@ -155,7 +155,7 @@ def wsgi(where, *headers, **more):
 
 
 def asgi(where, *headers, **more):
-    """Status and body of what Django's ASGI handler answers."""
+    """Status and body of the response of Django's ASGI handler."""
     sent = ask(ASGIHandler(), http_scope(where, *headers, **more))
     return sent[0]["status"], body_of(sent)
 
@@ -172,7 +172,7 @@ extract_header = extract_custom_header("x-token")
 # --- Settings -----------------------------------------------------------------------------------
 
 
-def test_extractors_may_be_dotted_paths_and_look_at_django_s_own_request():
+def test_extractors_may_be_dotted_paths_and_use_django_s_own_request():
     with project(header_extractors=[f"{__name__}.extract_token"]):
         assert Client().get("/me?token=t").status_code == 200
         assert Client().get("/me", headers=HEADERS).status_code == 401
@@ -198,7 +198,9 @@ WRONG = [
 @pytest.mark.parametrize("error", [ConfigurationError, ImproperlyConfigured, ValueError])
 @pytest.mark.parametrize(("setting", "said"), WRONG)
 @pytest.mark.parametrize("handler", [WSGIHandler, ASGIHandler])
-def test_a_wrong_setting_fails_at_start_up_as_both_know_it(handler, setting, said, error):
+def test_a_wrong_setting_fails_at_start_up_with_django_s_error_and_ours(
+    handler, setting, said, error
+):
     with (
         override_settings(MIDDLEWARE=[OURS], PASSTHROUGH_AUTH=setting),
         pytest.raises(error, match=said),
@@ -206,7 +208,7 @@ def test_a_wrong_setting_fails_at_start_up_as_both_know_it(handler, setting, sai
         handler()
 
 
-def test_a_setting_for_each_option_is_not_read_and_says_so():
+def test_a_setting_for_one_option_is_an_error():
     with (
         override_settings(MIDDLEWARE=[OURS], PASSTHROUGH_AUTH_EXCLUDED_PATHS=["/health"]),
         pytest.raises(ImproperlyConfigured, match=r"write PASSTHROUGH_AUTH = \{'excluded_paths': "),
@@ -221,20 +223,20 @@ def test_a_wrong_setting_is_a_system_check(setting, said):
 
     assert found.id == "passthrough_auth.E001"
     assert found.is_serious()
-    assert found.hint.startswith("The options are allow_preflight, ")
+    assert found.hint.startswith("The options are bindings, ")
     assert re.search(said, found.msg)
 
 
 class Derived(PassthroughAuthMiddleware):
-    """A project's own middleware, made of this one."""
+    """A project's own middleware, derived from ours."""
 
 
 class DerivedCors(CorsMiddleware):
-    """And one made of django-cors-headers'."""
+    """A project's own middleware, derived from that of django-cors-headers."""
 
 
 def factory(get_response):
-    """A middleware may be a function that makes one."""
+    """In Django, a middleware may be a function that returns one."""
     return get_response
 
 
@@ -264,7 +266,7 @@ DERIVED_CORS = f"{__name__}.DerivedCors"
         (["no.such.Middleware", f"{__name__}.factory"], ["W001"], OURS),
     ],
 )
-def test_the_place_in_middleware_is_checked(middleware, ids, hint):
+def test_the_position_in_middleware_is_checked(middleware, ids, hint):
     with project(middleware):
         found = check_settings()
 
@@ -273,8 +275,8 @@ def test_the_place_in_middleware_is_checked(middleware, ids, hint):
     assert hint in "".join(check.hint for check in found)
 
 
-def test_without_django_cors_headers_its_place_is_nobody_s_business(monkeypatch):
-    monkeypatch.setitem(sys.modules, "corsheaders.middleware", None)  # as if it weren't there
+def test_without_django_cors_headers_its_position_is_not_checked(monkeypatch):
+    monkeypatch.setitem(sys.modules, "corsheaders.middleware", None)  # as if not installed
 
     with project([OURS, CORS]):
         assert check_settings() == []
@@ -292,13 +294,13 @@ class Consumer(AsyncWebsocketConsumer):
 
 
 def channels_app(around_websockets):
-    """A project's asgi.py, whose WebSockets are routed by Channels."""
+    """A project's asgi.py, in which Channels routes the WebSockets."""
     websockets = URLRouter([path("ws", Consumer.as_asgi())])
     return ProtocolTypeRouter({"http": ASGIHandler(), "websocket": around_websockets(websockets)})
 
 
 def texts(app, *headers):
-    """What is sent over a WebSocket that is opened, used once and closed."""
+    """The messages of a WebSocket that is opened, used once and closed."""
     given = [
         {"type": "websocket.connect"},
         {"type": "websocket.receive", "text": "again"},
@@ -333,7 +335,7 @@ CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 
 @pytest.mark.parametrize("theirs", [[SESSIONS], [CSRF], [SESSIONS, CSRF]])
-def test_cookies_of_django_s_own_that_count_as_credentials_are_reported(theirs):
+def test_django_s_own_cookies_that_count_as_credentials_are_reported(theirs):
     with project([OURS, *theirs]):
         (found,) = check_settings()
         del settings.PASSTHROUGH_AUTH
@@ -346,12 +348,12 @@ def test_cookies_of_django_s_own_that_count_as_credentials_are_reported(theirs):
 
 
 @pytest.mark.parametrize("extractors", [None, ["passthrough_auth.core.extract_cookie_header"]])
-def test_cookies_that_a_project_chose_to_take_are_its_own_matter(extractors):
+def test_cookies_that_a_project_chose_are_not_reported(extractors):
     with project([OURS, SESSIONS, CSRF], header_extractors=extractors):
         assert check_settings() == []
 
 
-def test_cookies_are_no_matter_where_the_setting_is_none_at_all():
+def test_cookies_are_not_reported_if_the_setting_is_wrong():
     with override_settings(MIDDLEWARE=[OURS, SESSIONS], PASSTHROUGH_AUTH=["excluded_paths"]):
         assert [check.id for check in check_settings()] == ["passthrough_auth.E001"]
 
@@ -395,7 +397,7 @@ def test_both_modes_refuse_and_let_public_paths_through(serve):
 
 
 @pytest.mark.usefixtures("served")
-def test_the_middleware_is_sync_or_async_as_what_it_wraps():
+def test_the_middleware_is_sync_or_async_like_the_wrapped_handler():
     async def get_response(request): ...
 
     assert iscoroutinefunction(PassthroughAuthMiddleware(get_response))
@@ -406,7 +408,7 @@ def test_the_middleware_is_sync_or_async_as_what_it_wraps():
 
 @pytest.mark.usefixtures("served")
 def test_neither_mode_runs_the_other_in_a_thread():
-    """The stack of a view shows it: under WSGI no event loop, under ASGI no other thread."""
+    """Under WSGI a view has no event loop, and under ASGI it runs in the loop's thread."""
     threads = []
 
     async def get_async(request):
@@ -429,8 +431,8 @@ def test_neither_mode_runs_the_other_in_a_thread():
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.usefixtures("served")
-def test_an_error_that_gets_through_leaves_nothing_behind(mode):
-    """Django turns an error into a response first; what stops the process it lets through."""
+def test_an_error_that_passes_leaves_no_caller_behind(mode):
+    """Django turns most errors into responses, but lets those pass that stop the process."""
 
     def get_sync(request):
         SEEN.append(contextvars.copy_context())
@@ -452,7 +454,7 @@ def test_an_error_that_gets_through_leaves_nothing_behind(mode):
 
 @pytest.mark.usefixtures("served")
 @pytest.mark.parametrize("serve", [wsgi, asgi])
-def test_what_outlives_a_request_finds_that_it_has_ended(serve):
+def test_work_that_outlives_a_request_has_no_caller_for_the_reason_ended(serve):
     serve("/keep", ALICE)
 
     assert SEEN[0].run(caller) == "ended"
@@ -473,8 +475,8 @@ def test_the_script_name_that_a_proxy_sends_changes_no_path(script_name, path_in
 @pytest.mark.parametrize(
     ("where", "status"), [("/app/health", 200), ("/app/me", 401), ("/apphealth", 401)]
 )
-def test_under_asgi_the_path_is_what_django_s_router_matches(where, status):
-    """FORCE_SCRIPT_NAME takes the place of the server's root_path."""
+def test_under_asgi_the_path_is_that_of_django_s_router(where, status):
+    """FORCE_SCRIPT_NAME replaces the server's root_path."""
     with project(excluded_paths=["/health"], more={"FORCE_SCRIPT_NAME": "/app"}):
         assert asgi(where)[0] == status
     with project(excluded_paths=["/health"]):
@@ -488,7 +490,7 @@ def test_under_wsgi_force_script_name_changes_no_path():
 
 
 def test_under_asgi_each_line_of_a_header_is_seen():
-    """Django's own META has them joined, as if one had been sent."""
+    """Django's own META joins them, so it can't tell two lines from one."""
     with project(header_extractors=[f"{__name__}.extract_header"]):
         assert asgi("/me", ("x-token", "a"))[0] == 200
         assert asgi("/me", ("x-token", "a"), ("x-token", "b"))[0] == 401
@@ -512,7 +514,7 @@ def refuse_with_two_challenges(request, refusal):
 
 
 def test_an_app_s_own_refusal_is_sent_with_all_its_headers():
-    """Django holds one value a name, so two of them become a list."""
+    """Django has one value for each name, so two values become a list."""
     with project(on_refusal=f"{__name__}.refuse_with_two_challenges"):
         answer = wsgi("/me")
         cookies = Client().get("/me").cookies
@@ -539,7 +541,7 @@ def refuse_with_cookies(request, refusal):
     return Refusal(401, tuple(("set-cookie", line) for line in LOG_OUT))
 
 
-def test_an_app_s_own_refusal_sets_each_cookie_as_it_is_written():
+def test_an_app_s_own_refusal_sets_each_cookie_unchanged():
     with project(on_refusal=f"{__name__}.refuse_with_cookies"):
         start, *_ = ask(ASGIHandler(), http_scope("/me"))
         cookies = Client().get("/me").cookies
@@ -563,7 +565,7 @@ def test_an_upstream_refusal_deep_in_the_causes_becomes_the_answer(view, error, 
 
 
 @pytest.mark.usefixtures("served")
-def test_any_other_error_is_the_project_s_own_matter():
+def test_any_other_error_is_left_to_the_project():
     GIVEN.error = KeyError("no")
 
     with pytest.raises(RuntimeError, match="could not be started"):
@@ -574,7 +576,7 @@ def test_any_other_error_is_the_project_s_own_matter():
 
 
 @pytest.mark.usefixtures("served")
-def test_each_piece_of_a_sync_stream_is_for_the_caller_and_nothing_in_between():
+def test_each_piece_of_a_sync_stream_has_the_caller_and_code_in_between_has_none():
     answer = wsgi("/stream", ALICE)
     pieces = iter(answer.body)
 
@@ -596,8 +598,8 @@ def test_a_stream_may_be_read_and_closed_by_other_threads():
 
 
 @pytest.mark.usefixtures("served")
-def test_a_stream_that_another_answer_replaces_has_ended():
-    """As ConditionalGetMiddleware does, which never closes what it replaces."""
+def test_a_stream_ends_when_another_response_replaces_it():
+    """ConditionalGetMiddleware replaces a response and never closes the old one."""
     kept = []
 
     def view(request):
@@ -615,7 +617,7 @@ def test_a_stream_that_another_answer_replaces_has_ended():
 
 
 @pytest.mark.usefixtures("served")
-def test_a_stream_never_closed_leaves_nothing_behind():
+def test_a_stream_that_is_never_closed_leaves_no_caller_behind():
     pieces = iter(wsgi("/short-stream", ALICE).body)
     next(pieces)
 
@@ -624,7 +626,7 @@ def test_a_stream_never_closed_leaves_nothing_behind():
 
 
 @pytest.mark.usefixtures("served")
-def test_each_piece_of_an_async_stream_is_for_the_caller():
+def test_each_piece_of_an_async_stream_has_the_caller():
     async def serve():
         exchange = Exchange(http_scope("/async-stream", ALICE))
         sent = await exchange.run(ASGIHandler())
@@ -636,16 +638,16 @@ def test_each_piece_of_an_async_stream_is_for_the_caller():
 @pytest.mark.usefixtures("served")
 @pytest.mark.parametrize("serve", [lambda *given: (0, wsgi(*given).read()), asgi])
 @pytest.mark.parametrize("view", ["/short-stream", "/async-stream"])
-def test_a_stream_of_the_other_kind_is_for_the_caller_too(serve, view):
-    """Django reads it whole and warns; it still runs as its caller."""
+def test_a_stream_of_the_other_kind_has_the_caller_too(serve, view):
+    """Django reads the whole stream first and warns. It still runs as its caller."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "StreamingHttpResponse must consume")
         assert serve(view, ALICE)[1] == b"Bearer aliceBearer alice"
 
 
 @pytest.mark.usefixtures("served")
-def test_the_hold_of_a_stream_ends_when_its_response_is_closed():
-    """Sync and async, and also where its body was never asked for."""
+def test_the_scope_of_a_stream_ends_when_its_response_is_closed():
+    """This is so for sync and async streams, also if the body was never read."""
 
     contexts = []
 
@@ -669,7 +671,7 @@ def test_the_hold_of_a_stream_ends_when_its_response_is_closed():
 
 
 @pytest.mark.usefixtures("served")
-def test_a_file_goes_to_the_server_as_it_is():
+def test_a_file_is_passed_to_the_server_unchanged():
     wrapped = []
 
     class ServersOwn:

@@ -8,7 +8,7 @@ import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
 from fastapi.requests import HTTPConnection
 from fastapi.responses import StreamingResponse
-from tests.frameworks.calling import ALICE, ask, body_of, caller, http_scope, websocket_scope
+from tests.frameworks.asgi_server import ALICE, ask, body_of, caller, http_scope, websocket_scope
 
 from passthrough_auth.core import (
     CallerDenied,
@@ -22,7 +22,7 @@ from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware
 
 
 def get(app, path, *headers, **more):
-    """Status, headers and body of what the app answers."""
+    """Status, headers and body of the app's response."""
     sent = ask(app, http_scope(path, *headers, **more))
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, body_of(sent)
@@ -45,7 +45,7 @@ def test_the_first_parameters_are_those_of_the_sdk_s_middleware():
     assert {parameter.default for parameter in parameters[1:3]} == {None}
 
 
-def test_the_extractors_are_there_as_static_methods():
+def test_the_extractors_are_static_methods_too():
     middleware = FastAPIPassthroughAuthMiddleware
 
     assert middleware.extract_authorization_header is extract_authorization_header
@@ -82,7 +82,7 @@ def test_a_request_without_credentials_gets_the_sdk_s_answer():
     assert body == b'{"detail": "Authentication credentials required"}'
 
 
-def test_an_extractor_may_look_at_starlette_s_own_request():
+def test_an_extractor_may_use_starlette_s_own_request():
     natives = []
 
     def extract_token(request):
@@ -133,7 +133,7 @@ def test_a_websocket_is_served_as_its_caller_or_refused():
 
 @pytest.mark.parametrize(("error", "status"), [(CallerUnauthenticated, 401), (CallerDenied, 403)])
 def test_an_upstream_refusal_in_an_app_mounted_below_needs_the_middleware_there_too(error, status):
-    """An app answers what it doesn't handle itself, before it gets to what it is mounted in."""
+    """A mounted app answers its unhandled errors itself, before the outer middleware sees them."""
 
     def answer(below):
         app = app_with(excluded_paths={"/below/health"})
@@ -164,7 +164,7 @@ def test_an_upstream_refusal_in_an_app_mounted_below_needs_the_middleware_there_
     ],
 )
 def test_a_wrong_option_fails_the_startup_and_every_request(options, error, advice):
-    """An exception alone would have the server start: it is taken for an app without lifespan."""
+    """Servers take an exception in lifespan for an app without lifespan, and start."""
     app, sent = app_with(**options), []
 
     async def receive():
@@ -183,11 +183,11 @@ def test_a_wrong_option_fails_the_startup_and_every_request(options, error, advi
 
 
 def test_a_wrong_option_takes_no_more_memory_with_each_request():
-    """One error is raised again and again, and a traceback holds the frames of every time."""
+    """The same error is raised each time, and its traceback would keep the frames of them all."""
     middleware = FastAPIPassthroughAuthMiddleware(FastAPI(), excluded_paths="/health")
 
     for _ in range(1000):
         with pytest.raises(ConfigurationError) as raised:
-            middleware.gate.decide(None)
+            ask(middleware, http_scope("/health"))
 
     assert len(raised.traceback) < 10

@@ -12,7 +12,7 @@ import pytest
 from flask import Blueprint, Flask, Response, g, request, send_file, stream_with_context
 from flask import Request as FlaskNativeRequest
 from flask.sessions import SecureCookieSessionInterface
-from tests.frameworks.calling import ALICE, Answer, caller, environ_of
+from tests.frameworks.asgi_server import ALICE, Answer, caller, environ_of
 from werkzeug.debug import DebuggedApplication
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -22,9 +22,9 @@ from passthrough_auth.core import (
     CallerUnauthenticated,
     ConfigurationError,
     Refusal,
-    auth_metadata,
-    current_hold,
+    acting_as,
 )
+from passthrough_auth.core.caller import current_scope
 from passthrough_auth.frameworks.flask import PassthroughAuth
 
 HEADERS = dict([ALICE])
@@ -32,14 +32,14 @@ BOB = {"authorization": "Bearer bob"}
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left_behind():
-    """Whatever a test does with a request, its own context holds no caller after it."""
+def _no_caller_is_left_behind():
+    """After each test, its own context must not have a caller."""
     yield
-    assert current_hold() is None
+    assert current_scope() is None
 
 
 def app_with(name="app", **options):
-    """An app with a view that says for whom it runs."""
+    """An app with a view that returns the caller."""
     app = Flask(name)
     app.add_url_rule("/me", "me", caller)
     app.add_url_rule("/health", "health", caller)
@@ -66,7 +66,7 @@ def test_one_extension_serves_the_apps_of_a_factory():
         assert app.test_client().get("/health").text == "public"
 
 
-def test_an_option_that_there_is_not_says_so_before_there_is_an_app():
+def test_an_unknown_option_is_an_error_before_there_is_an_app():
     with pytest.raises(
         ConfigurationError, match="PassthroughAuth has no option 'exclude_paths'; did"
     ):
@@ -88,7 +88,7 @@ def test_the_extension_is_registered_with_the_app():
     assert "passthrough_auth" in app.extensions
 
 
-def test_an_app_that_has_it_already_says_so():
+def test_a_second_extension_on_one_app_is_an_error():
     app = app_with()
 
     with pytest.raises(ConfigurationError, match="'app' has passthrough-auth already"):
@@ -132,7 +132,7 @@ def test_a_wrong_option_in_the_config_says_what_to_write(key, value, said):
     assert "passthrough_auth" not in app.extensions
 
 
-def test_an_extractor_may_look_at_flask_s_own_request():
+def test_an_extractor_may_use_flask_s_own_request():
     natives = []
 
     def extract_token(request):
@@ -145,11 +145,11 @@ def test_an_extractor_may_look_at_flask_s_own_request():
     assert type(natives[0]) is FlaskNativeRequest
 
 
-# --- Where it stands among the app's own functions ----------------------------------------------
+# --- The order among the app's own functions ----------------------------------------------------
 
 
-def test_nothing_of_the_app_runs_for_a_refused_request():
-    """Not even what was registered before it."""
+def test_no_before_request_function_runs_for_a_refused_request():
+    """Functions that were registered before the extension don't run either."""
     app, ran = Flask("first"), []
     app.before_request(lambda: ran.append("before"))
     blueprint = Blueprint("blue", __name__, url_prefix="/blue")
@@ -164,8 +164,8 @@ def test_nothing_of_the_app_runs_for_a_refused_request():
     assert ran == ["before", "blueprint"]
 
 
-def test_after_request_functions_decorate_refusals():
-    """Where Flask has its CORS layer."""
+def test_after_request_functions_can_change_a_refusal():
+    """Flask's CORS layers are such functions."""
     app = app_with()
 
     @app.after_request
@@ -177,8 +177,8 @@ def test_after_request_functions_decorate_refusals():
 
 
 @pytest.fixture
-def taking_its_time():
-    """An app that tells how long each request took, and for which requests it went wrong."""
+def timed_app():
+    """An app that times each request. This fails after it if no before-request function has run."""
     app, logged = app_with(excluded_paths=["/health"]), []
     app.before_request(lambda: setattr(g, "start", time.monotonic()))
 
@@ -198,33 +198,31 @@ def taking_its_time():
 
 
 @pytest.mark.parametrize("testing", [False, True])
-def test_a_refusal_that_after_request_functions_fail_at_is_sent_as_it_is(taking_its_time, testing):
-    """They rely on before-request functions, none of which has run. Flask is told of the error."""
-    taking_its_time.testing = testing
+def test_a_refusal_is_sent_although_after_request_functions_fail(timed_app, testing):
+    """They rely on before-request functions, which did not run. Flask still logs their error."""
+    timed_app.testing = testing
 
-    answer = taking_its_time.test_client().get("/me")
+    answer = timed_app.test_client().get("/me")
 
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert "content-encoding" not in answer.headers
-    assert taking_its_time.logged == [AttributeError]
+    assert timed_app.logged == [AttributeError]
 
 
 @pytest.mark.parametrize(("path", "headers"), [("/me", HEADERS), ("/health", {}), ("/no", HEADERS)])
-def test_what_after_request_functions_raise_for_another_request_is_the_app_s_own(
-    taking_its_time, path, headers
-):
-    assert "x-took" in taking_its_time.test_client().get(path, headers=headers).headers
+def test_for_other_requests_errors_of_after_request_functions_pass(timed_app, path, headers):
+    assert "x-took" in timed_app.test_client().get(path, headers=headers).headers
 
-    taking_its_time.before_request_funcs.clear()
-    assert taking_its_time.test_client().get(path, headers=headers).status_code == 500
+    timed_app.before_request_funcs.clear()
+    assert timed_app.test_client().get(path, headers=headers).status_code == 500
 
-    taking_its_time.testing = True
+    timed_app.testing = True
     with pytest.raises(AttributeError, match="start"):
-        taking_its_time.test_client().get(path, headers=headers)
+        timed_app.test_client().get(path, headers=headers)
 
 
-def test_what_they_raise_outside_of_any_request_that_was_served_is_raised():
-    """In a test that has a request context and no more."""
+def test_outside_of_served_requests_errors_of_after_request_functions_pass():
+    """This happens in a test that only has a request context."""
     app = app_with()
     app.after_request(lambda response: 1 / 0)
 
@@ -232,7 +230,7 @@ def test_what_they_raise_outside_of_any_request_that_was_served_is_raised():
         app.process_response(Response())
 
 
-def test_an_error_in_saving_the_session_of_a_refused_request_leaves_it_refused(caplog):
+def test_a_request_stays_refused_if_saving_its_session_fails(caplog):
     class Failing(SecureCookieSessionInterface):
         def save_session(self, *session_and_response):
             raise ZeroDivisionError
@@ -253,7 +251,7 @@ def test_an_app_s_own_401_handler_can_t_turn_a_refusal_into_a_200():
     assert app.test_client().get("/me").status_code == 401
 
 
-def test_a_path_or_method_that_there_is_not_is_refused_first():
+def test_an_unknown_path_or_method_is_refused_first():
     client = app_with().test_client()
 
     assert (client.get("/none").status_code, client.post("/me").status_code) == (401, 401)
@@ -267,7 +265,7 @@ def test_the_answer_to_head_has_no_body():
     assert (answer.status, answer.read()) == (401, b"")
 
 
-def test_a_preflight_gets_through_to_the_app_s_cors_layer_where_allowed():
+def test_an_allowed_preflight_reaches_the_app_s_cors_layer():
     headers = {"Origin": "https://ui.example", "Access-Control-Request-Method": "PUT"}
 
     assert app_with().test_client().options("/me", headers=headers).status_code == 401
@@ -279,8 +277,14 @@ def test_a_preflight_gets_through_to_the_app_s_cors_layer_where_allowed():
 PREFLIGHT = {"Origin": "https://ui.example", "Access-Control-Request-Method": "PUT"}
 
 
+@pytest.mark.parametrize("given", ["yes", 1, None])
+def test_allow_preflight_is_true_or_false(given):
+    with pytest.raises(ConfigurationError, match="allow_preflight is True or False, not"):
+        app_with(allow_preflight=given)
+
+
 def test_no_view_runs_for_a_preflight():
-    """Many list OPTIONS for the sake of CORS; anybody can send what looks like a preflight."""
+    """Many views list OPTIONS for CORS, and any client can send a request like a preflight."""
     app, ran = app_with(allow_preflight=True), []
     app.add_url_rule("/wipe", "wipe", lambda: ran.append("wipe") or "", methods=["GET", "OPTIONS"])
     app.after_request(lambda response: response.headers.set("x-cors", "yes") or response)
@@ -292,8 +296,8 @@ def test_no_view_runs_for_a_preflight():
     assert app.test_client().options("/nowhere", headers=PREFLIGHT).status_code == 200
 
 
-def test_a_view_that_says_it_answers_preflights_does():
-    """As those do that flask_cors.cross_origin decorates."""
+def test_a_view_that_says_it_answers_preflights_runs():
+    """flask_cors.cross_origin makes such views."""
     app = app_with(allow_preflight=True)
 
     def view():
@@ -306,8 +310,8 @@ def test_a_view_that_says_it_answers_preflights_does():
     assert app.test_client().options("/decorated", headers=PREFLIGHT).text == "preflight"
 
 
-def test_nothing_of_the_app_runs_before_the_gate_is_asked():
-    """URL preprocessors run before before-request functions: they'd tell strangers what exists."""
+def test_no_code_of_the_app_runs_before_the_gate():
+    """URL preprocessors run earlier, and could show strangers which paths exist."""
     app, seen = app_with(), []
     app.url_value_preprocessor(lambda endpoint, values: seen.append(caller()))
 
@@ -319,7 +323,7 @@ def test_nothing_of_the_app_runs_before_the_gate_is_asked():
 
 @pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-origin", 200)])
 def test_a_cross_site_websocket_handshake_is_refused(site, status):
-    """It comes as a GET, whose connection flask-sock and the like take over."""
+    """It is a GET, and extensions such as flask-sock take over its connection."""
     headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Cookie": "session=victim"}
 
     app = app_with()
@@ -331,7 +335,7 @@ def test_a_cross_site_websocket_handshake_is_refused(site, status):
     assert answer.status_code == status
 
 
-def test_every_function_of_the_app_runs_for_the_caller():
+def test_every_function_of_the_app_has_the_caller():
     app, seen = app_with(), {}
 
     def note(where, result=None):
@@ -353,7 +357,7 @@ def test_every_function_of_the_app_runs_for_the_caller():
     assert set(seen.values()) == {"Bearer alice"}
 
 
-def test_async_views_run_for_the_caller():
+def test_async_views_have_the_caller():
     app = app_with()
 
     @app.get("/async")
@@ -365,7 +369,7 @@ def test_async_views_run_for_the_caller():
     assert app.test_client().get("/async").status_code == 401
 
 
-def test_an_app_s_own_refusal_is_sent_as_it_is():
+def test_an_app_s_own_refusal_is_sent_unchanged():
     login = Refusal(303, (("location", "/in"), ("set-cookie", "a=1"), ("set-cookie", "b=2")), b"")
     app = app_with(on_refusal=lambda request, refusal: login)
 
@@ -379,7 +383,7 @@ def test_an_app_s_own_refusal_is_sent_as_it_is():
 
 
 def mounted(outer, inner):
-    """One WSGI app within another, the way Werkzeug mounts them."""
+    """One WSGI app mounted within another, with Werkzeug's dispatcher."""
     return DispatcherMiddleware(outer, {"/inner": inner})
 
 
@@ -388,7 +392,7 @@ def get(app, path, **headers):
 
 
 def test_apps_side_by_side_keep_their_own_rules():
-    """Mounted outside of both: each is asked about its own paths."""
+    """Both are mounted beside each other, and each one decides about its own paths."""
     outer = app_with("outer", excluded_paths=["/health"])
     inner = app_with("inner", excluded_paths=["/me"])
     both = mounted(outer.wsgi_app, inner.wsgi_app)
@@ -401,8 +405,8 @@ def test_apps_side_by_side_keep_their_own_rules():
 
 
 @pytest.mark.parametrize("protect_first", [True, False])
-def test_an_app_mounted_within_another_s_wsgi_app_answers_for_itself(protect_first):
-    """Wrapped before or after the outer one was protected."""
+def test_an_app_mounted_within_another_has_its_own_rules(protect_first):
+    """It may be mounted before or after the outer app was protected."""
     outer, inner = Flask("outer"), app_with("inner", excluded_paths=["/health"])
     outer.add_url_rule("/me", "me", caller)
     auth = PassthroughAuth()
@@ -453,12 +457,12 @@ def test_a_proxy_s_prefix_changes_no_path(protect_first):
 
 
 @pytest.mark.parametrize("given", [{"/health"}, Blueprint("b", __name__), Flask("x").wsgi_app])
-def test_what_is_no_flask_app_is_told_so(given):
+def test_another_object_than_a_flask_app_is_an_error(given):
     with pytest.raises(ConfigurationError, match=r"write PassthroughAuth\(app, "):
         PassthroughAuth(given)
 
 
-def test_a_request_around_the_wsgi_app_is_told_what_went_wrong():
+def test_a_request_that_bypassed_the_wsgi_app_is_an_error():
     app = Flask("replaced")
     app.add_url_rule("/me", "me", caller)
     untouched = app.wsgi_app
@@ -466,12 +470,14 @@ def test_a_request_around_the_wsgi_app_is_told_what_went_wrong():
     app.wsgi_app = untouched
     app.testing = True
 
-    with pytest.raises(ConfigurationError, match=r"around its wsgi_app.*Wrap app\.wsgi_app"):
+    with pytest.raises(
+        ConfigurationError, match=r"without passing its wsgi_app.*Wrap app\.wsgi_app"
+    ):
         app.test_client().get("/me", headers=HEADERS)
 
 
-def test_a_request_that_another_app_is_about_to_ask_for_is_not_taken_for_its_own():
-    """Mounted within it, as it was before it was protected: what serves is the other's alone."""
+def test_an_app_mounted_before_it_was_protected_is_an_error():
+    """The outer app has its old wsgi_app, so only the outer app's middleware runs."""
     outer, inner = Flask("outer"), Flask("inner")
     inner.add_url_rule("/me", "me", caller)
     outer.wsgi_app = mounted(outer.wsgi_app, inner.wsgi_app)
@@ -479,12 +485,12 @@ def test_a_request_that_another_app_is_about_to_ask_for_is_not_taken_for_its_own
         PassthroughAuth(app)
     inner.testing = True
 
-    with pytest.raises(ConfigurationError, match="'inner' around its wsgi_app"):
+    with pytest.raises(ConfigurationError, match="'inner' without passing its wsgi_app"):
         get(outer, "/inner/me", **HEADERS)
 
 
-def test_a_request_within_a_request_is_not_taken_for_it():
-    """Of a copied environ, as batch views make them, whose caller would replace the first."""
+def test_a_request_within_a_request_has_its_own_caller():
+    """Batch views make one from a copied environ. It must not replace the outer caller."""
     app = app_with()
 
     @app.get("/batch")
@@ -500,14 +506,14 @@ def test_a_request_within_a_request_is_not_taken_for_it():
     )
 
 
-def test_a_request_that_another_app_began_is_not_taken_for_its_own():
+def test_a_request_that_another_app_began_is_an_error():
     app, other = app_with(), app_with("other")
     environ = environ_of("/me", *HEADERS.items())
     other(environ, lambda status, headers, exc_info=None: None)
 
     with (
         app.request_context(environ),
-        pytest.raises(ConfigurationError, match="'app' around its wsgi_app"),
+        pytest.raises(ConfigurationError, match="'app' without passing its wsgi_app"),
     ):
         app.preprocess_request()
 
@@ -516,9 +522,9 @@ def test_a_test_request_context_says_to_use_auth_metadata():
     app = app_with()
 
     with app.test_request_context("/me"):
-        with pytest.raises(ConfigurationError, match=r"in a test.*auth_metadata\(\)"):
+        with pytest.raises(ConfigurationError, match=r"in a test.*acting_as\(\)"):
             app.preprocess_request()
-        with auth_metadata(ALICE):
+        with acting_as(ALICE):
             assert caller() == "Bearer alice"
 
 
@@ -561,7 +567,7 @@ def test_each_piece_is_for_the_caller_and_nothing_in_between():
     assert app.seen == ["Bearer alice"]
 
 
-def test_a_body_never_closed_leaves_nothing_behind():
+def test_a_body_that_is_never_closed_leaves_no_caller_behind():
     app = streaming_app()
     body = get(app, "/stream", **HEADERS).body
     next(body)
@@ -584,13 +590,13 @@ def test_a_body_may_be_read_and_closed_by_other_threads():
     assert app.seen == ["Bearer alice"]
 
 
-def test_flask_s_own_context_goes_along_with_the_caller():
+def test_stream_with_context_works_beside_the_caller():
     answer = get(streaming_app(), "/with-context", **HEADERS)
 
     assert answer.read() == b"tag Bearer alice"
 
 
-def test_what_outlives_a_request_finds_that_it_has_ended():
+def test_work_that_outlives_a_request_has_no_caller_for_the_reason_ended():
     app, kept = app_with(), []
 
     @app.get("/keep")
@@ -604,11 +610,11 @@ def test_what_outlives_a_request_finds_that_it_has_ended():
 
 
 class _FileWrapper(FileWrapper):
-    """A server's own, which it sends by the operating system if it is handed this very object."""
+    """A server's own class. The server sends the file with sendfile if it gets this object back."""
 
 
 @pytest.mark.parametrize("wrapper", [_FileWrapper, None])
-def test_a_file_goes_to_the_server_as_it_is(wrapper):
+def test_a_file_is_passed_to_the_server_unchanged(wrapper):
     app = app_with()
     app.add_url_rule("/file", "file", lambda: send_file(io.BytesIO(b"data"), "text/plain"))
     more = {"wsgi.file_wrapper": wrapper} if wrapper else {}
@@ -619,7 +625,7 @@ def test_a_file_goes_to_the_server_as_it_is(wrapper):
     assert answer.read() == b"data"
 
 
-def test_a_file_that_the_server_sends_is_no_work_of_the_app_s():
+def test_a_file_that_the_server_sends_has_no_caller():
     app, kept = app_with(), []
 
     @app.get("/file")
@@ -632,8 +638,8 @@ def test_a_file_that_the_server_sends_is_no_work_of_the_app_s():
     assert kept[0].run(caller) == "ended"
 
 
-def test_a_file_wrapper_that_is_a_function_changes_nothing():
-    """uWSGI's is: what it gives can't be told from any other body."""
+def test_a_file_wrapper_that_is_a_function_works_too():
+    """It is one in uWSGI, where a file's body looks like any other."""
     app = app_with()
     app.add_url_rule("/file", "file", lambda: send_file(io.BytesIO(b"data"), "text/plain"))
 
@@ -642,10 +648,10 @@ def test_a_file_wrapper_that_is_a_function_changes_nothing():
     assert answer.read() == b"data"
 
 
-# --- What goes wrong ----------------------------------------------------------------------------
+# --- Errors -------------------------------------------------------------------------------------
 
 
-def test_a_teardown_that_raises_leaves_nothing_behind():
+def test_a_teardown_that_raises_leaves_no_caller_behind():
     app, kept = app_with(), []
 
     @app.teardown_request
@@ -659,7 +665,7 @@ def test_a_teardown_that_raises_leaves_nothing_behind():
     assert kept[0].run(caller) == "ended"
 
 
-def test_a_view_that_raises_leaves_nothing_behind():
+def test_a_view_that_raises_leaves_no_caller_behind():
     app = app_with()
     app.testing = True
 
@@ -687,7 +693,7 @@ def refused_upstream(error):
 @pytest.mark.parametrize(("error", "status"), [(CallerUnauthenticated, 401), (CallerDenied, 403)])
 @pytest.mark.parametrize("testing", [False, True])
 def test_an_upstream_refusal_deep_in_the_causes_becomes_the_answer(error, status, testing):
-    """Also while testing, when Flask lets every other error through."""
+    """Also with TESTING, where Flask lets all other errors pass."""
     app = refused_upstream(error("s3cret"))
     app.testing = testing
 
@@ -709,7 +715,7 @@ def test_an_app_s_own_handler_for_the_refusal_is_preferred():
     assert app.test_client().get("/job", headers=HEADERS).text == "ask your admin"
 
 
-def test_any_other_error_is_the_app_s_own_matter():
+def test_any_other_error_is_left_to_the_app():
     app = refused_upstream(KeyError("no"))
 
     assert app.test_client().get("/job", headers=HEADERS).status_code == 500
@@ -718,7 +724,7 @@ def test_any_other_error_is_the_app_s_own_matter():
 # --- Flask's test client ------------------------------------------------------------------------
 
 
-def test_with_a_client_a_test_can_look_at_the_request_afterwards():
+def test_with_a_client_a_test_can_use_the_request_afterwards():
     app = streaming_app()
 
     with app.test_client() as client:
@@ -727,11 +733,11 @@ def test_with_a_client_a_test_can_look_at_the_request_afterwards():
         assert client.get("/me", headers=BOB).text == "Bearer bob"
         assert request.path == "/me"
         assert client.get("/me").status_code == 401
-    assert current_hold() is None
+    assert current_scope() is None
 
 
-def test_with_a_client_the_caller_is_there_until_the_next_request():
-    """Also where a test doesn't keep the response, and its body is garbage."""
+def test_with_a_client_the_caller_stays_until_the_next_request():
+    """Also if a test drops the response, and its body is collected."""
     app = app_with(excluded_paths=["/health"])
 
     with app.test_client() as client:
@@ -748,7 +754,7 @@ def test_with_a_client_the_caller_is_there_until_the_next_request():
     assert caller() == "outside"
 
 
-def test_with_a_client_what_outlives_the_block_finds_that_its_request_has_ended():
+def test_with_a_client_the_request_ends_with_the_block():
     app = app_with()
 
     with app.test_client() as client:
@@ -757,8 +763,8 @@ def test_with_a_client_what_outlives_the_block_finds_that_its_request_has_ended(
     assert kept.run(caller) == "ended"
 
 
-def test_werkzeug_s_debugger_keeps_no_caller_of_what_went_well():
-    """It is handed what a test client is, and looks at it only if there was an error."""
+def test_werkzeug_s_debugger_keeps_no_caller_of_a_request_without_error():
+    """It gets the same context as a test client, and uses it only after an error."""
     app = app_with()
     kept = []
     app.add_url_rule("/keep", "keep", lambda: kept.append(contextvars.copy_context()) or caller())
@@ -769,7 +775,7 @@ def test_werkzeug_s_debugger_keeps_no_caller_of_what_went_well():
     assert kept[0].run(caller) == "ended"
 
 
-def test_with_a_client_a_stream_is_for_the_caller_too():
+def test_with_a_client_a_stream_has_the_caller_too():
     app = streaming_app()
 
     with app.test_client() as client:
@@ -780,7 +786,7 @@ def test_with_a_client_a_stream_is_for_the_caller_too():
     assert app.seen == ["Bearer alice"]
 
 
-def test_with_a_client_an_error_leaves_nothing_behind():
+def test_with_a_client_an_error_leaves_no_caller_behind():
     app = refused_upstream(KeyError("no"))
     app.testing = True
 

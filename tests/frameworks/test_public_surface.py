@@ -1,4 +1,4 @@
-"""The public names of the adapters, and that importing one brings no other framework."""
+"""The public names of the adapters. Importing one adapter doesn't import another framework."""
 
 import importlib
 import inspect
@@ -24,7 +24,7 @@ each_adapter = pytest.mark.parametrize("adapter", ADAPTERS)
 
 
 def python(code, *arguments):
-    """What a new interpreter prints when it runs this code."""
+    """The output of this code in a new interpreter."""
     command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -47,7 +47,7 @@ def test_an_adapter_lists_the_public_names_that_it_defines(adapter):
 
 
 @each_adapter
-def test_importing_an_adapter_brings_no_other_framework_and_no_client(adapter):
+def test_importing_an_adapter_imports_no_other_framework_and_no_client(adapter):
     brought = python(
         """
         import importlib, sys
@@ -80,7 +80,7 @@ BLOCK = """
 
 
 @pytest.mark.parametrize("adapter", ["fastapi", "flask", "django"])
-def test_where_its_framework_is_absent_the_error_names_the_extra(adapter):
+def test_without_its_framework_the_error_names_the_extra(adapter):
     assert python(BLOCK, adapter, ADAPTERS[adapter]).strip() == (
         f"{adapter} is not installed. Install it with: pip install 'passthrough-auth[{adapter}]'"
     )

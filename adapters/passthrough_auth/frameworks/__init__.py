@@ -1,1 +1,1 @@
-"""Inbound: the adapters that read the caller from a request, one module per framework."""
+"""Adapters for frameworks, which read the caller from a request: one module each."""

@@ -1,24 +1,23 @@
 """The middleware for FastAPI: a drop-in replacement for the one in `flyte.app.extras`."""
 
 from collections.abc import Iterable
-from typing import NoReturn, Unpack, cast
+from typing import NoReturn, Unpack
 
-from passthrough_auth.core import (
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.inbound import (
     AsgiRequest,
-    ConfigurationError,
-    Gate,
     HeaderExtractor,
     PathRule,
     PolicyOptions,
     extract_authorization_header,
     extract_cookie_header,
     extract_custom_header,
-    requires_extra,
 )
+from passthrough_auth.optional_import import optional_import
 
 from .asgi import App, PassthroughAuthMiddleware, Receive, Scope, Send
 
-with requires_extra("fastapi"):
+with optional_import("fastapi"):
     # FastAPI uses Starlette's own request. This import names FastAPI, in case it is missing.
     from fastapi.requests import HTTPConnection
 
@@ -59,11 +58,9 @@ class FastAPIPassthroughAuthMiddleware(PassthroughAuthMiddleware):
         try:
             super().__init__(app, header_extractors, excluded_paths, **options)
         except ConfigurationError as error:
-            # If an app raises in the lifespan, servers assume that it has none, and start. If it
-            # reports that its startup failed, they stop.
             misconfigured = _Misconfigured(error)
             self.app = misconfigured.fail_startup
-            self.gate = cast("Gate", misconfigured)
+            self.admit = misconfigured.refuse
 
     extract_authorization_header = staticmethod(extract_authorization_header)
     extract_cookie_header = staticmethod(extract_cookie_header)
@@ -71,18 +68,21 @@ class FastAPIPassthroughAuthMiddleware(PassthroughAuthMiddleware):
 
 
 class _Misconfigured:
-    """Replaces both gate and app if the options are wrong: nothing starts, nothing is served.
+    """Stands for the app with a wrong option: the startup and each request fail with this error."""
 
-    The gate is called for every request, and the app only for the lifespan.
-    """
-
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: ConfigurationError) -> None:
         self._error = error
 
-    def decide(self, _request: object) -> NoReturn:
-        raise self._error.with_traceback(None)
-
     async def fail_startup(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """The app for the lifespan.
+
+        If an app raises there, servers assume that it has no lifespan, and start. If it reports
+        that its startup failed, they stop.
+        """
         await receive()
         await send({"type": "lifespan.startup.failed", "message": str(self._error)})
+        raise self._error.with_traceback(None)
+
+    def refuse(self, _request: AsgiRequest) -> NoReturn:
+        """Raise the error for a request, in case the server has started nevertheless."""
         raise self._error.with_traceback(None)

@@ -2,36 +2,36 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from contextvars import Token, copy_context
+from typing import Any, TypeVar, Unpack, cast
 
-from passthrough_auth.core import (
+from passthrough_auth.core.caller import (
     BodyInContext,
-    ConfigurationError,
-    Decision,
+    CallerScope,
+    Runner,
+    caller_var,
+    reset_caller,
+)
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.inbound import (
+    OPTION_NAMES,
+    Admission,
     Gate,
     GateOptions,
-    Hold,
-    Public,
     Refusal,
-    Refused,
-    Runner,
     WsgiRequest,
     check_option_names,
     options_from,
-    requires_extra,
 )
+from passthrough_auth.optional_import import optional_import
 
-with requires_extra("flask"):
+with optional_import("flask"):
     from flask import Flask, Response, current_app, request
     from flask import Request as FlaskNativeRequest
     from flask.typing import ResponseReturnValue
     from werkzeug.exceptions import HTTPException
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-__all__ = ["FlaskRequest", "PassthroughAuth"]
+__all__ = ["FlaskOptions", "FlaskRequest", "PassthroughAuth"]
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], object]]
@@ -42,6 +42,19 @@ R = TypeVar("R")
 EXTENSION = "passthrough_auth"
 _SERVED = "passthrough_auth.served"
 _CONFIG_PREFIX = "PASSTHROUGH_AUTH_"
+
+
+class FlaskOptions(GateOptions, total=False):
+    """The options of `Gate`, and one more.
+
+    `allow_preflight` lets CORS preflights pass without credentials, to Flask's own answer. A view
+    runs for a preflight only if it says that it answers OPTIONS itself.
+    """
+
+    allow_preflight: bool
+
+
+_OPTION_NAMES = sorted({*OPTION_NAMES, "allow_preflight"})
 
 
 class FlaskRequest(WsgiRequest):
@@ -62,18 +75,20 @@ class PassthroughAuth:
         PassthroughAuth(app, excluded_paths={"/health"})
 
     or, with an application factory, `auth = PassthroughAuth(...)` and later `auth.init_app(app)`.
-    Takes the options of `passthrough_auth.core.Gate`. An option that the constructor was not given
-    comes from `app.config["PASSTHROUGH_AUTH_<OPTION>"]`. Raises `ConfigurationError` for a wrong
-    option.
+    Takes the options of `passthrough_auth.core.inbound.Gate`, and `allow_preflight`: see
+    `FlaskOptions`. An option without an argument comes from
+    `app.config["PASSTHROUGH_AUTH_<OPTION>"]`. Raises `ConfigurationError` for a wrong option.
 
     The caller is visible (`current_credentials()`) in before- and after-request functions, views,
     error handlers, teardown functions and every piece of a streamed body.
     """
 
-    def __init__(self, app: Flask | None = None, **options: Unpack[GateOptions]) -> None:
-        check_option_names(options, source=type(self).__name__)
+    def __init__(self, app: Flask | None = None, **options: Unpack[FlaskOptions]) -> None:
+        check_option_names(options, source=type(self).__name__, names=_OPTION_NAMES)
         # Each protected app gets the options again, and an iterator can be used only once.
-        self._options = cast("GateOptions", {name: _kept(each) for name, each in options.items()})
+        self._options = cast(
+            "FlaskOptions", {name: _reusable(each) for name, each in options.items()}
+        )
         if app is not None:
             self.init_app(app)
 
@@ -81,7 +96,7 @@ class PassthroughAuth:
         """Protect an application. Call it once for each; one extension may serve several."""
         if not isinstance(app, Flask):
             raise ConfigurationError(
-                f"PassthroughAuth takes a Flask app, and was given a {type(app).__name__}: write "
+                f"PassthroughAuth takes a Flask app, not a {type(app).__name__}: write "
                 "PassthroughAuth(app, excluded_paths={'/health'})"
             )
         if EXTENSION in app.extensions:
@@ -91,14 +106,19 @@ class PassthroughAuth:
             )
         options = _options_in(app.config)
         options.update(self._options)
-        app.extensions[EXTENSION] = _Protection(app, Gate(**options))
+        preflights = options.pop("allow_preflight", False)
+        if not isinstance(preflights, bool):
+            raise ConfigurationError(f"allow_preflight is True or False, not {preflights!r}")
+        gate = Gate(**cast("GateOptions", options))
+        app.extensions[EXTENSION] = _Protection(app, gate, preflights=preflights)
 
 
 class _Protection:
-    """One protected application: its gate, and the places where Flask calls it."""
+    """One protected application, with its gate and the methods of the app that it replaces."""
 
-    def __init__(self, app: Flask, gate: Gate) -> None:
+    def __init__(self, app: Flask, gate: Gate, *, preflights: bool) -> None:
         self.gate = gate
+        self._preflights = preflights
         self._app_name = app.name
         self._view_functions = app.view_functions
         self._wsgi_app = cast("WsgiApp", app.wsgi_app)
@@ -138,10 +158,10 @@ class _Protection:
         return BodyInContext(body, served.run, served.end_with_body)
 
     def _preprocess(self, *context: Any) -> ResponseReturnValue | None:
-        decision = self._decide()
-        if isinstance(decision, Refused):
-            return _response(decision.refusal)
-        if isinstance(decision, Public) and decision.absence == "preflight":
+        admission = self._admit()
+        if admission.refusal is not None:
+            return _response(admission.refusal)
+        if admission.absence == "preflight":
             view = self._view_functions.get(request.endpoint or "")
             # Many views list OPTIONS for CORS, and none may run without credentials. But a view
             # with this attribute set to False, as by flask_cors.cross_origin, answers them itself.
@@ -149,25 +169,23 @@ class _Protection:
                 return self._default_options_response(*context)
         return self._preprocess_request(*context)
 
-    def _decide(self) -> Decision:
+    def _admit(self) -> Admission:
         environ = request.environ
         served = environ.get(_SERVED)
-        if not isinstance(served, _Served) or served.by is not self or served.settled:
+        if not isinstance(served, _Served) or served.by is not self or served.admission is not None:
             raise ConfigurationError(
-                f"a request reached {self._app_name!r} around its wsgi_app, where passthrough-auth "
-                "holds the caller. Wrap app.wsgi_app instead of replacing it; within a view, call "
-                "it for another request; in a test, use the test client, or auth_metadata() around "
-                "code that needs a caller"
+                f"a request reached {self._app_name!r} without passing its wsgi_app, in which "
+                "passthrough-auth sets the caller. Wrap app.wsgi_app instead of replacing it; "
+                "within a view, call it for another request; in a test, use the test client, or "
+                "acting_as() around code that needs a caller"
             )
-        decision = self.gate.decide(FlaskRequest(environ))
+        admission = self.gate.admit(FlaskRequest(environ), preflights=self._preflights)
         del environ  # a traceback with locals would show the headers in it
-        served.settle(self.gate.hold(decision))
-        if isinstance(decision, Refused):
-            served.refusal = decision.refusal
-        return decision
+        served.settle(admission)
+        return admission
 
     def _handle_exception(self, *context_and_error: Any) -> ResponseReturnValue | HTTPException:
-        """Run the app's error handlers first; an error they leave may be an upstream refusal."""
+        """Run the app's error handlers first. An error without a handler may be a refusal."""
         try:
             return self._handle_user_exception(*context_and_error)
         except Exception as unhandled:
@@ -177,9 +195,9 @@ class _Protection:
             return _response(refusal)
 
     def _process(self, *context_and_response: Any) -> Response:
-        """Have the app's after-request functions, and its session, finish a response.
+        """Run the app's after-request functions, and save its session.
 
-        Many rely on what a before-request function has done, and none has run for a refusal.
+        Many of these functions rely on before-request functions, which have not run for a refusal.
         """
         try:
             return self._process_response(*context_and_response)
@@ -194,18 +212,16 @@ class _Protection:
 
 
 class _Served:
-    """One request being served: how to run code in its context, and the hold that is current there.
+    """A request that is being served: its context and the scope of its caller.
 
     The context is private, except for a request of `with app.test_client()`. The test client keeps
-    Flask's contexts for the test to inspect, so those and the hold must be in the test's context.
+    Flask's contexts for the test to inspect, so those and the scope must be in the test's context.
     """
 
     def __init__(self, by: _Protection, environ: Environ) -> None:
         self.by = by
-        self.settled = False
-        self.refusal: Refusal | None = None
-        self._hold = Hold()
-        self._active: AbstractContextManager[Hold] | None = None
+        self.admission: Admission | None = None
+        self._token: Token[CallerScope | None] | None = None
         keep = environ.get("werkzeug.debug.preserve_context")
         self._is_private = keep is None
         self._is_kept = False
@@ -216,52 +232,41 @@ class _Served:
     def begin(
         self, app: WsgiApp, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Call the app before the caller is decided. Call this within the request's context."""
-        self._enter()
+        """Call the app; its caller is undecided yet. Call this within the request's context."""
+        self._token = caller_var.set(_UNDECIDED)
         try:
             return app(environ, start_response)
         except BaseException:
             del environ  # a traceback with locals would show the headers in it
             raise
 
-    def settle(self, hold: Hold) -> None:
-        """Make the gate's hold the current one, once. Call this within the request's context."""
-        self.settled = True
-        if not self._is_private:
-            self._leave()
-        self._hold = hold
-        self._enter()
+    def settle(self, admission: Admission) -> None:
+        """Make the gate's scope the current one, once. Call this within the request's context."""
+        self.admission = admission
+        caller_var.set(admission)
 
     def close(self) -> None:
-        """End the hold first, which works from any thread, then leave its bindings.
-
-        Without bindings there is nothing to leave in a private context, because it also ends here.
-        """
-        self._hold.close()
-        if self._hold.bindings or not self._is_private:
-            self.run(self._leave)
+        """End the scope, from any thread. A private context isn't used again, so it isn't reset."""
+        if self.admission is not None:
+            self.admission.close()
+        token, self._token = self._token, None
+        if token is not None and not self._is_private:
+            reset_caller(token)
 
     def end_with_body(self) -> None:
-        """Close it, unless a test client keeps it, which then says when."""
+        """End the scope, unless a test client keeps the request and ends it later."""
         if not self._is_kept:
             self.close()
 
     def __enter__(self) -> None:
-        # Werkzeug's debugger is handed this as well, and doesn't come here if all went well.
+        # Werkzeug's debugger gets this object too, but enters it only after an error.
         self._is_kept = True
 
     def __exit__(self, *raised: object) -> None:
         self.close()
 
-    def _enter(self) -> None:
-        active = self._hold.active()
-        active.__enter__()
-        self._active = active
 
-    def _leave(self) -> None:
-        active, self._active = self._active, None
-        if active is not None:
-            active.__exit__(None, None, None)
+_UNDECIDED = CallerScope()
 
 
 def _call(function: Callable[..., R], /, *args: Any) -> R:
@@ -270,7 +275,8 @@ def _call(function: Callable[..., R], /, *args: Any) -> R:
 
 def _refusal_of(environ: Environ) -> Refusal | None:
     served = environ.get(_SERVED)
-    return served.refusal if isinstance(served, _Served) else None
+    admission = served.admission if isinstance(served, _Served) else None
+    return None if admission is None else admission.refusal
 
 
 def _response(refusal: Refusal) -> Response:
@@ -283,11 +289,11 @@ def _is_file(body: object, environ: Environ) -> bool:
     return isinstance(wrapper, type) and isinstance(body, wrapper)
 
 
-def _kept(option: object) -> object:
+def _reusable(option: object) -> object:
     return tuple(cast("Iterator[object]", option)) if isinstance(option, Iterator) else option
 
 
-def _options_in(config: Mapping[str, object]) -> GateOptions:
+def _options_in(config: Mapping[str, object]) -> FlaskOptions:
     whole = _CONFIG_PREFIX.removesuffix("_")
     if whole in config:
         raise ConfigurationError(
@@ -299,4 +305,5 @@ def _options_in(config: Mapping[str, object]) -> GateOptions:
         for key, value in config.items()
         if key.startswith(_CONFIG_PREFIX)
     }
-    return options_from(settings, source=f"app.config[{_CONFIG_PREFIX + '...'!r}]")
+    source = f"app.config[{_CONFIG_PREFIX + '...'!r}]"
+    return cast("FlaskOptions", options_from(settings, source=source, names=_OPTION_NAMES))

@@ -9,9 +9,9 @@ settings.
 
 from importlib import import_module
 
-from passthrough_auth.core import requires_extra
+from passthrough_auth.optional_import import optional_import
 
-with requires_extra("django"):
+with optional_import("django"):
     import_module("django")  # before anything below needs it
 
 from .middleware import PassthroughAuthMiddleware

@@ -3,8 +3,8 @@
 - `passthrough_auth.E001`: PASSTHROUGH_AUTH is invalid.
 - `passthrough_auth.W001`: the middleware is not in MIDDLEWARE, so nothing is protected.
 - `passthrough_auth.W002`: a CORS middleware comes after ours, so preflights are refused.
-- `passthrough_auth.W003`: Channels routes WebSockets, which pass no middleware of MIDDLEWARE.
-- `passthrough_auth.W004`: Django's own cookies count as credentials of the caller's.
+- `passthrough_auth.W003`: Channels routes WebSockets, so they bypass MIDDLEWARE.
+- `passthrough_auth.W004`: Django's own cookies count as the caller's credentials.
 - `passthrough_auth.E002`: the middleware is in MIDDLEWARE more than once.
 """
 
@@ -17,7 +17,8 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
-from passthrough_auth.core import OPTION_NAMES, ConfigurationError
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.inbound import OPTION_NAMES
 
 from .conf import SETTING, gate_from_settings
 
@@ -30,7 +31,7 @@ _SETTING_COOKIES = (
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
-    """Everything that is wrong with the settings."""
+    """All problems with the settings."""
     return [
         *_check_options(),
         *_check_middleware(settings.MIDDLEWARE),
@@ -43,7 +44,8 @@ def _check_options() -> list[CheckMessage]:
     try:
         gate_from_settings()
     except ConfigurationError as error:
-        hint = f"The options are {', '.join(OPTION_NAMES)}; see help(passthrough_auth.core.Gate)."
+        names = ", ".join(OPTION_NAMES)
+        hint = f"The options are {names}; see help(passthrough_auth.core.inbound.Gate)."
         return [Error(str(error), hint=hint, id="passthrough_auth.E001")]
     return []
 
@@ -82,7 +84,7 @@ def _check_channels() -> list[CheckMessage]:
         CheckWarning(
             "WebSockets that Channels routes are not protected: they don't pass MIDDLEWARE.",
             hint=(
-                "Wrap what routes them in the middleware of passthrough_auth.frameworks.asgi, "
+                "Wrap their router in the middleware of passthrough_auth.frameworks.asgi, "
                 "'websocket': PassthroughAuthMiddleware(URLRouter([...])), and add "
                 "'passthrough_auth.W003' to SILENCED_SYSTEM_CHECKS."
             ),
@@ -98,13 +100,13 @@ def _check_cookies(middleware: Sequence[str]) -> list[CheckMessage]:
         return []
     return [
         CheckWarning(
-            "Django's session and CSRF cookies count as credentials of the caller's, and travel "
-            "to every named destination: by default the whole Cookie header does.",
+            "Django's session and CSRF cookies count as the caller's credentials and are sent to "
+            "every named destination, because by default the whole Cookie header is.",
             hint=(
-                f"Say in {SETTING} what is taken. Where callers send a token: "
+                f"Choose the credentials in {SETTING}. If callers send a token: "
                 '"header_extractors": ["passthrough_auth.core.extract_authorization_header"]. '
-                'Where they have a single sign-on cookie: extract_cookies("its name"). With '
-                "header_extractors written, this is not reported, whatever it is."
+                'If they have a single sign-on cookie: extract_cookies("its name"). With any '
+                "header_extractors, this warning goes away."
             ),
             id="passthrough_auth.W004",
         )
@@ -112,7 +114,7 @@ def _check_cookies(middleware: Sequence[str]) -> list[CheckMessage]:
 
 
 def _positions(path: str, middleware: Sequence[str]) -> list[int]:
-    """Where that class is listed, under this path or another, or one that is made of it."""
+    """The positions of that class, under any path, and of classes derived from it."""
     wanted = _imported(path)
     return [
         position
@@ -122,8 +124,8 @@ def _positions(path: str, middleware: Sequence[str]) -> list[int]:
 
 
 def _imported(path: str) -> object:
-    """What a path in MIDDLEWARE stands for; None for what fails to load, of which Django tells."""
+    """The object at a path in MIDDLEWARE; None if its import fails, which Django itself reports."""
     try:
         return cast("object", import_string(path))
-    except Exception:  # noqa: BLE001 - a module of the project's may raise anything
+    except Exception:  # noqa: BLE001 - the project's modules may raise any error
         return None

@@ -3,9 +3,14 @@
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from passthrough_auth.core import ConfigurationError, Gate, options_from, refuse_preflight_option
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.inbound import Gate, options_from
 
 SETTING = "PASSTHROUGH_AUTH"
+_FLASKS_OWN = {
+    "allow_preflight": "it would let views run without credentials here. List the CORS middleware "
+    "before this one in MIDDLEWARE, so that it answers preflights itself"
+}
 
 
 class DjangoConfigurationError(ConfigurationError, ImproperlyConfigured):
@@ -13,13 +18,11 @@ class DjangoConfigurationError(ConfigurationError, ImproperlyConfigured):
 
 
 def gate_from_settings() -> Gate:
-    """The gate that the project's settings describe. Raises `DjangoConfigurationError`."""
+    """The gate for the project's settings. Raises `DjangoConfigurationError`."""
     given = getattr(settings, SETTING, {})
     try:
         _refuse_settings_not_read()
-        options = options_from(given, source=f"settings.{SETTING}")
-        refuse_preflight_option(options, "List the CORS middleware before this one in MIDDLEWARE")
-        return Gate(**options)
+        return Gate(**options_from(given, source=f"settings.{SETTING}", elsewhere=_FLASKS_OWN))
     except ConfigurationError as error:
         raise DjangoConfigurationError(str(error)) from error
 

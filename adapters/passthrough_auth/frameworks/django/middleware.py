@@ -1,4 +1,4 @@
-"""The middleware. Sync and async are both native: neither runs the other in a thread."""
+"""The middleware, sync and async. Neither mode runs code in a thread of the other one."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import suppress
@@ -11,16 +11,11 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from passthrough_auth.core import (
-    AsyncBodyInContext,
-    BodyInContext,
-    Hold,
-    Refusal,
-    Refused,
-)
+from passthrough_auth.core.caller import AsyncBodyInContext, BodyInContext, CallerScope
+from passthrough_auth.core.inbound import Refusal
 
 from .conf import gate_from_settings
-from .requests import read
+from .requests import as_request
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -29,7 +24,7 @@ class PassthroughAuthMiddleware:
     """Serves each request as the caller who sent it, and refuses requests without credentials.
 
     Configure it with settings.PASSTHROUGH_AUTH, a dict of the options of
-    `passthrough_auth.core.Gate`, whose functions may be dotted paths. A wrong option raises
+    `passthrough_auth.core.inbound.Gate`. Functions may be dotted paths. A wrong option raises
     `ConfigurationError` at start-up, which is also Django's `ImproperlyConfigured`.
 
     The caller is visible (`current_credentials()`) in the middleware after this one, views,
@@ -50,57 +45,55 @@ class PassthroughAuthMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self._is_async:
             return self._acall(request)
-        decision = self.gate.decide(read(request))
-        hold = self.gate.hold(decision)
+        admission = self.gate.admit(as_request(request))
         try:
-            with hold.active():
-                if isinstance(decision, Refused):
-                    response: HttpResponseBase = _response(request, decision.refusal)
+            with admission.active():
+                if admission.refusal is not None:
+                    response: HttpResponseBase = _response(request, admission.refusal)
                 else:
                     response = cast("HttpResponseBase", self.get_response(request))
-                return _carrying(response, hold)
+                return _carrying(response, admission)
         except BaseException:
-            hold.close()
+            admission.close()
             raise
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
-        decision = self.gate.decide(read(request))
-        hold = self.gate.hold(decision)
+        admission = self.gate.admit(as_request(request))
         try:
-            with hold.active():
-                if isinstance(decision, Refused):
-                    response: HttpResponseBase = _response(request, decision.refusal)
+            with admission.active():
+                if admission.refusal is not None:
+                    response: HttpResponseBase = _response(request, admission.refusal)
                 else:
                     response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
-                return _carrying(response, hold)
+                return _carrying(response, admission)
         except BaseException:
-            hold.close()
+            admission.close()
             raise
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
         """Answer for a view whose upstream refused the caller. Called by Django."""
-        refusal = self.gate.refusal_for(read(request), exception)
+        refusal = self.gate.refusal_for(as_request(request), exception)
         return None if refusal is None else _response(request, refusal)
 
 
-def _carrying(response: HttpResponseBase, hold: Hold) -> HttpResponseBase:
-    """The response. If its body is streamed, the body keeps the hold until it is closed.
+def _carrying(response: HttpResponseBase, scope: CallerScope) -> HttpResponseBase:
+    """The response. If its body is streamed, the body keeps the scope until it is closed.
 
     Any other body is complete, and so is a file: no more code of the app runs for it.
     """
     if not isinstance(response, StreamingHttpResponse) or _is_file(response):
-        hold.close()
+        scope.close()
         return response
     body = response.streaming_content
     if isinstance(body, AsyncIterator):
-        response.streaming_content = AsyncBodyInContext(body, hold)
+        response.streaming_content = AsyncBodyInContext(body, scope)
         return response
     run = copy_context().run
-    response.streaming_content = BodyInContext(body, run, hold.close)
-    # Django itself closes the view's own stream, before this replacement of it. Types don't know a
-    # method that is set on a single object.
+    response.streaming_content = BodyInContext(body, run, scope.close)
+    # Django itself closes the view's own stream, before this replacement of it. The cast is needed
+    # because types don't allow a method on a single object.
     cast("Any", response).close = partial(run, response.close)
     return response
 
@@ -116,22 +109,22 @@ def _response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         if name == "set-cookie":
             cookies.append(value)
         else:
-            # Django holds one value for each name; a list is equivalent (RFC 9110 section 5.3).
+            # Django has one value for each name. A list is equivalent (RFC 9110 section 5.3).
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     body = refusal.body_for(request.method or "")
     response = HttpResponse(body, status=refusal.status, headers=headers)
     for number, line in enumerate(cookies):
         cookie = _SetCookie(line)
         key = cookie.key if cookie.key not in response.cookies else f"{cookie.key} {number}"
-        response.cookies.update({key: cookie})  # past what only takes text
+        response.cookies.update({key: cookie})  # set_cookie and item assignment take only text
     return response
 
 
 class _SetCookie(Morsel[Any]):
     """A Set-Cookie line exactly as it was written.
 
-    Django would parse the line, and lose unknown attributes and all but one cookie of each name. It
-    is parsed here only for middleware and the test client, which look at cookies.
+    Django would parse the line, and lose unknown attributes and all but one cookie of each name.
+    This class parses it only for middleware and the test client, which read cookies.
     """
 
     def __init__(self, line: str) -> None:
@@ -145,6 +138,6 @@ class _SetCookie(Morsel[Any]):
             if self.isReservedKey(name):
                 self[name] = value if equals else True
 
-    # Django passes no `attrs`, which would leave some of the attributes out.
+    # Django never passes `attrs`, which would select some of the attributes.
     def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: ARG002, N802 - http.cookies' names
         return self._line

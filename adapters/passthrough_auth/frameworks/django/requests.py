@@ -1,4 +1,4 @@
-"""Reading a Django request: headers from the underlying environ or scope, which Django keeps.
+"""Requests of Django. Their headers come from the environ or scope that Django keeps.
 
 Django's own META joins repeated headers. This module reads the environ or scope, as the adapters of
 the other frameworks do, so the decision is the same on every framework.
@@ -9,7 +9,7 @@ from typing import cast
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
-from passthrough_auth.core import AsgiRequest, Request, WsgiRequest
+from passthrough_auth.core.inbound import AsgiRequest, Request, WsgiRequest
 
 
 class _Native:
@@ -22,7 +22,7 @@ class _Native:
     @property
     def path(self) -> str | None:
         # Django's router matches this path. Under WSGI, Django overwrites the environ's PATH_INFO.
-        # It percent-encodes again what it could not decode, and no rule matches a percent sign.
+        # It percent-encodes bytes that it could not decode, and no rule matches a percent sign.
         return self._native.path_info
 
     @property
@@ -50,8 +50,8 @@ class DjangoAsgiRequest(_Native, AsgiRequest):
         self._native = native
 
 
-def read(native: HttpRequest) -> Request:
-    """The request as core sees it."""
+def as_request(native: HttpRequest) -> Request:
+    """The request in the form that core takes."""
     if isinstance(native, ASGIRequest):
         return DjangoAsgiRequest(native)
     return DjangoWsgiRequest(native)

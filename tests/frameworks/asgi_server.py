@@ -1,4 +1,4 @@
-"""Calling apps through the raw interfaces, for the tests of the adapters."""
+"""Calls apps through the raw interfaces, for the tests of the adapters."""
 
 import asyncio
 import io
@@ -43,7 +43,7 @@ def websocket_scope(path="/", *headers, **more):
 
 
 class Exchange:
-    """One ASGI request: the messages that the app is given, and those that it sent."""
+    """One ASGI request: the messages that the app receives, and those that it sends."""
 
     def __init__(self, scope, *given):
         self.scope = scope
@@ -68,7 +68,7 @@ class Exchange:
 
 
 def ask(app, scope, *given):
-    """The messages that an ASGI app sends in answer."""
+    """The messages that an ASGI app sends in response."""
     return asyncio.run(Exchange(scope, *given).run(app))
 
 
@@ -77,7 +77,7 @@ def body_of(sent):
 
 
 class Answer:
-    """What a WSGI app answers, its body not yet read."""
+    """The response of a WSGI app, with a body that is not read yet."""
 
     def __init__(self, app, environ):
         self.body = app(environ, self._start)
@@ -88,7 +88,7 @@ class Answer:
         return lambda data: None
 
     def read(self):
-        """All of the body, closed as a server must."""
+        """Read the whole body, and close it as a server must."""
         try:
             return b"".join(self.body)
         finally:
