@@ -1,4 +1,4 @@
-"""The local endpoint, for every test here that wants the SDK initialised to talk to it."""
+"""The local endpoint, with the SDK initialised for it."""
 
 import flyte
 import pytest

@@ -1,4 +1,4 @@
-"""A host on this machine that writes down what it is sent, and answers as it is told."""
+"""A host on this machine that records requests, and gives configured answers."""
 
 import socket
 import ssl
@@ -15,10 +15,10 @@ CREDENTIALS = ("authorization", "cookie", "x-flyte-token")
 
 
 class Host:
-    """Speaks TLS and plain http on one port, and is called 127.0.0.1 and localhost.
+    """A host with TLS and plain http on one port, named 127.0.0.1 and localhost.
 
-    `requests` holds the scheme, the path and the credentials of each request. It answers with
-    `status` and `location`, and with `body` as the Connect protocol has it.
+    `requests` has the scheme, the path and the credentials of each request. It answers with
+    `status`, `location` and `body`, in the form of the Connect protocol.
     """
 
     def __init__(self, authority: trustme.CA, directory: Path) -> None:
@@ -64,7 +64,7 @@ class _Server(ThreadingHTTPServer):
         self._context = context
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """In the thread of the connection, where a handshake holds up no other."""
+        """Run the handshake in the connection's own thread, so that it delays no other."""
         begins_tls = request.recv(1, socket.MSG_PEEK) == b"\x16"
         connection = self._context.wrap_socket(request, server_side=True) if begins_tls else request
         with connection:
@@ -74,13 +74,13 @@ class _Server(ThreadingHTTPServer):
         request.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is none."""
+        """Ignore errors: they come from clients that hang up."""
 
 
 def _handler(host: Host) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 10
+        timeout = 60
 
         def do_POST(self) -> None:
             self._read_body()
@@ -96,7 +96,7 @@ def _handler(host: Host) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(host.body)
 
         def do_GET(self) -> None:
-            """What a redirect can make of a POST."""
+            """Answer a GET, which a client may send after a redirected POST."""
             self.do_POST()
 
         def log_message(self, *args: object) -> None:

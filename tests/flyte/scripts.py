@@ -1,4 +1,4 @@
-"""Scripts for what would change the process that the tests run in."""
+"""Runs scripts that would change the process of the tests."""
 
 import os
 import subprocess
@@ -6,9 +6,7 @@ import sys
 import textwrap
 
 
-def run_script(
-    script: str, timeout: float = 60, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run_script(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script in an interpreter of its own that doesn't know it runs in a test."""
     inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
     return subprocess.run(
@@ -16,6 +14,6 @@ def run_script(
         env=inherited | environment,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=120,
         check=False,
     )

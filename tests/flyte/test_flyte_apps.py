@@ -1,4 +1,4 @@
-"""The three frameworks under real servers, the real SDK, and the endpoint's record as evidence."""
+"""The three frameworks under real servers, with the real SDK. The endpoint records its calls."""
 
 import http.client
 import json
@@ -72,7 +72,7 @@ def ask(
 
 @pytest.fixture(scope="module")
 def sites() -> Iterator[Callable[[str], Site]]:
-    """Each app is served once, when the first test wants it."""
+    """Each app is served once, when the first test needs it."""
     with ExitStack() as stack:
         started: dict[str, Site] = {}
 
@@ -102,7 +102,7 @@ def site(request: pytest.FixtureRequest, sites: Callable[[str], Site]) -> Site:
 def test_400_mixed_requests_in_flight_are_each_their_own_callers(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The app's answers say who asked and who ran the job, and the endpoint's record agrees."""
+    """Answers have the right caller for each request and job, and the endpoint's record agrees."""
     jobs = [
         (f"/{kind}/{what}", caller)
         for kind in ("sync", "async")
@@ -145,7 +145,7 @@ STREAMS = [
     (column, f"/{kind}/stream")
     for column in COLUMNS
     for kind in ("sync", "async")
-    # Flask has no async streams, and Django runs them to their end first under WSGI.
+    # Flask has no async streams, and under WSGI Django reads them to their end first.
     if not (column in WSGI and kind == "async")
 ]
 
@@ -163,7 +163,7 @@ def test_each_chunk_of_a_stream_sees_its_own_caller(
 
 
 def test_a_large_body_leaves_nobody_behind_on_the_connection(site: Site) -> None:
-    """Uvicorn on asyncio starts the next request in the context of one whose body made it wait."""
+    """After a large body, uvicorn on asyncio starts the next request in that request's context."""
     with closing(site.connect()) as connection:
         for _ in range(5):
             large = ask(connection, "POST", "/body", "alice", b"x" * 70_000)
@@ -179,13 +179,13 @@ def test_a_large_body_leaves_nobody_behind_on_the_connection(site: Site) -> None
     assert carrying == ["bob"] * 10
 
 
-def test_on_a_public_path_the_sdk_is_nobody_even_if_credentials_were_sent(site: Site) -> None:
+def test_on_a_public_path_the_sdk_has_no_caller_even_if_credentials_were_sent(site: Site) -> None:
     assert site.ask("GET", "/public/sdk", "alice").json()["subject"] is None
     assert site.seen() == {(None, "unauthenticated")}
     assert all("authorization" not in call.headers for call in site.endpoint.calls)
 
 
-def test_nobody_is_refused_before_flyte_is_asked(site: Site) -> None:
+def test_a_request_without_credentials_is_refused_before_a_call_to_flyte(site: Site) -> None:
     for path in ("/sync/me", "/async/me"):
         answer = site.ask("GET", path, None)
         assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
@@ -203,7 +203,7 @@ def test_credentials_that_flyte_does_not_accept_are_a_401(site: Site, kind: str)
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_job_that_the_caller_may_not_run_is_a_403(site: Site, kind: str) -> None:
-    """Deep down: the SDK's RunCreationError has it as its cause."""
+    """The refusal is the cause of the SDK's RunCreationError."""
     answer = site.ask("POST", f"/{kind}/trigger-job", "dan")
     assert (answer.status, answer.json()) == (403, {"detail": "Permission denied"})
     assert not site.endpoint.runs
@@ -217,6 +217,6 @@ def test_a_token_that_ends_during_a_run_is_a_401(site: Site, kind: str) -> None:
     assert site.ask("POST", f"/{kind}/trigger-job", "bob").status == 200
 
 
-def test_another_error_of_flytes_is_no_refusal(site: Site) -> None:
+def test_another_error_of_flyte_is_not_a_refusal(site: Site) -> None:
     site.endpoint.fail("CreateRun", "unavailable", caller="alice")
     assert site.ask("POST", "/sync/trigger-job", "alice").status == 500

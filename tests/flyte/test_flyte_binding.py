@@ -1,12 +1,14 @@
-"""Whose metadata the SDK holds, where, and for how long."""
+"""The caller as whom the SDK acts: it asks at each of its calls."""
 
 import asyncio
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from contextvars import Context, copy_context
+from typing import Any, NoReturn
 
 import flyte
 import pytest
@@ -19,17 +21,18 @@ from tests.flyte.scripts import run_script
 
 from passthrough_auth.clients.flyte import bind_flyte
 from passthrough_auth.clients.flyte.binding import refusal_in
-from passthrough_auth.clients.flyte.sdk import holding
 from passthrough_auth.core import (
     CallerDenied,
     CallerThreadPoolExecutor,
     CallerUnauthenticated,
-    Credentials,
     MalformedCredential,
     NoCaller,
-    auth_metadata,
+    acting_as,
     snapshot,
+    without_caller,
 )
+from passthrough_auth.core.caller import CallerScope
+from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
 from passthrough_auth.frameworks.flask import PassthroughAuth
 from passthrough_auth.testing.flyte import FlyteEndpoint
 
@@ -40,66 +43,164 @@ BOB = ("authorization", "Bearer bob-token")
 
 
 def whoami() -> str | None:
-    """Whom Flyte takes this code's calls for."""
+    """The user as whom Flyte sees this code's calls."""
     try:
         return remote.User.get().subject()
     except ConnectError as error:
         return None if error.code is Code.UNAUTHENTICATED else error.code.value
 
 
-# What it holds
+# The current caller
 
 
-def test_the_sdk_acts_as_the_caller_and_afterwards_as_nobody(endpoint: FlyteEndpoint) -> None:
+def test_the_sdk_acts_as_the_caller_and_afterwards_as_no_caller(endpoint: FlyteEndpoint) -> None:
     assert whoami() is None
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         assert whoami() == "alice"
-        with auth_metadata(BOB):
+        with acting_as(BOB):
             assert whoami() == "bob"
         assert whoami() == "alice"
     assert whoami() is None
 
 
 def test_it_carries_every_credential_of_the_caller(endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(ALICE, ("cookie", "flyte-session=alice-token")):
+    with acting_as(ALICE, ("cookie", "flyte-session=alice-token")):
         remote.User.get()
     (call,) = endpoint.calls
     assert call.headers["authorization"] == ("Bearer alice-token",)
     assert call.headers["cookie"] == ("flyte-session=alice-token",)
 
 
-def test_it_can_be_entered_by_hand(endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(BOB), bind_flyte(Credentials(ALICE)):
-        assert whoami() == "alice"
-
-
 def test_nobody_replaces_what_an_earlier_request_left_behind(endpoint: FlyteEndpoint) -> None:
-    """As on a server where the context of a finished request leaks into the next."""
+    """On some servers the context of a finished request leaks into the next."""
     with remote.auth_metadata(ALICE):
         assert whoami() == "alice"
-        with bind_flyte(Credentials()):
+        with CallerScope(None, "public").active():
             assert whoami() is None
     assert [call.headers.get("authorization") for call in endpoint.calls[1:]] == [None, None]
 
 
 def test_garbage_collection_undoes_nothing(endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         gc.collect()
         assert whoami() == "alice"
 
 
 def test_no_secret_shows_in_what_the_sdk_prints_of_its_context(endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         shown = repr(internal_ctx())
-    assert "<authorization of the caller>" in shown
     assert "alice-token" not in shown
 
 
 def test_a_malformed_value_never_reaches_the_sdk(endpoint: FlyteEndpoint) -> None:
-    """The SDK would put it into the text of its error."""
+    """The SDK would show it in the text of its error."""
     with pytest.raises(MalformedCredential) as caught:
-        auth_metadata(("authorization", "Bearer planted\nvalue"))
+        acting_as(("authorization", "Bearer planted\nvalue"))
     assert "planted" not in str(caught.value)
+
+
+# The app's own metadata
+
+
+def test_the_apps_own_metadata_has_precedence_in_its_block_and_in_copies_of_its_context(
+    endpoint: FlyteEndpoint,
+) -> None:
+    async def in_task() -> str | None:
+        return await asyncio.create_task(asyncio.to_thread(whoami))
+
+    with acting_as(ALICE):
+        with remote.auth_metadata(BOB):
+            assert whoami() == "bob"
+            assert copy_context().run(whoami) == "bob"
+            assert asyncio.run(in_task()) == "bob"
+        assert whoami() == "alice"
+
+
+def test_a_block_within_the_apps_own_metadata_replaces_it(endpoint: FlyteEndpoint) -> None:
+    with acting_as(ALICE), remote.auth_metadata(BOB):
+        assert snapshot().run(whoami) == "alice"
+        with acting_as(ALICE):
+            assert whoami() == "alice"
+        with without_caller():
+            assert whoami() is None
+        assert whoami() == "bob"
+
+
+def test_the_apps_own_metadata_does_not_reach_another_request(endpoint: FlyteEndpoint) -> None:
+    """A server may start the next request in a copy of the context of that block."""
+    contexts: list[Context] = []
+    found: list[str | None] = []
+
+    async def first(scope: Any, receive: Any, send: Any) -> None:
+        with remote.auth_metadata(ALICE):
+            assert await asyncio.to_thread(whoami) == "alice"
+            contexts.append(copy_context())
+
+    async def later(scope: Any, receive: Any, send: Any) -> None:
+        found.append(await asyncio.to_thread(whoami))
+
+    async def ask(app: Any, path: str, *headers: tuple[str, str]) -> None:
+        lines = [(name.encode(), value.encode()) for name, value in headers]
+        scope = {"type": "http", "path": path, "method": "GET", "headers": lines}
+        app = PassthroughAuthMiddleware(app, excluded_paths={"/public"})
+        await app(scope, unused, unused)
+
+    asyncio.run(ask(first, "/", BOB))
+    for path, headers in (("/", [BOB]), ("/public", [])):
+        contexts[0].copy().run(asyncio.run, ask(later, path, *headers))
+    assert found == ["bob", None]
+
+
+async def unused(*_: Any) -> NoReturn:
+    raise AssertionError
+
+
+def test_the_apps_own_around_a_request_is_not_the_next_ones(endpoint: FlyteEndpoint) -> None:
+    """As of an outer middleware. A server begins the next request from within receive and send."""
+    contexts: list[Context] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+    async def receive() -> dict[str, str]:
+        contexts.append(copy_context())
+        return {"type": "http.request"}
+
+    async def serve(own: tuple[str, str], path: str) -> str | None:
+        found = await asyncio.to_thread(whoami)  # before the block
+        with remote.auth_metadata(own):
+            assert await asyncio.to_thread(whoami) == own[1].removeprefix("Bearer ")[:-6]
+            headers = [(name.encode(), value.encode()) for name, value in [ALICE]]
+            scope = {"type": "http", "path": path, "method": "GET", "headers": headers}
+            await PassthroughAuthMiddleware(app, excluded_paths={"/public"})(scope, receive, unused)
+        return found
+
+    first = Context()
+    assert first.run(asyncio.run, serve(ALICE, "/")) is None
+    assert contexts[-1].run(asyncio.run, serve(BOB, "/public")) is None
+    assert contexts[-1].run(asyncio.run, serve(ALICE, "/")) is None
+
+
+def test_the_apps_own_from_before_the_sdk_was_made_to_ask_stays() -> None:
+    script = """
+        from flyte import remote
+        from flyte.remote import _auth_metadata
+        from passthrough_auth.core import acting_as
+
+        with remote.auth_metadata(("authorization", "Bearer own")):
+            with acting_as(("authorization", "Bearer alice")):
+                print(_auth_metadata.get_auth_metadata())
+            print(_auth_metadata.get_auth_metadata())
+    """
+    said = run_script(script)
+    alice, own = "(('authorization', 'Bearer alice'),)", "(('authorization', 'Bearer own'),)"
+    assert said.stdout.splitlines() == [alice, own], said.stderr
+
+
+def test_outside_of_requests_the_sdk_is_as_it_was(endpoint: FlyteEndpoint) -> None:
+    with remote.auth_metadata(BOB):
+        assert whoami() == "bob"
+    assert whoami() is None
 
 
 # How long
@@ -114,7 +215,7 @@ async def outlive(started: asyncio.Event, ended: asyncio.Event) -> str:
 def test_a_task_that_outlives_the_request_finds_no_caller(endpoint: FlyteEndpoint) -> None:
     async def request() -> str:
         started, ended = asyncio.Event(), asyncio.Event()
-        with auth_metadata(ALICE):
+        with acting_as(ALICE):
             task = asyncio.create_task(outlive(started, ended))
             await started.wait()
         ended.set()
@@ -126,9 +227,22 @@ def test_a_task_that_outlives_the_request_finds_no_caller(endpoint: FlyteEndpoin
     assert not endpoint.calls
 
 
+def test_work_that_outlives_a_public_request_makes_no_call(endpoint: FlyteEndpoint) -> None:
+    """A call without a caller would hide that the work has lost its caller."""
+    scope = CallerScope(None, "public")
+    with scope.active():
+        assert whoami() is None
+        kept = copy_context()
+    scope.close()
+    with pytest.raises(NoCaller) as caught:
+        kept.run(remote.User.get)
+    assert caught.value.reason == "ended"
+    assert [call.caller for call in endpoint.calls] == [None, None]
+
+
 def test_a_run_begun_by_a_request_that_has_ended_is_not_created(endpoint: FlyteEndpoint) -> None:
     task = remote.Task.get(name="train", version="v1")
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         kept = copy_context()
     with pytest.raises(NoCaller):
         kept.run(flyte.run, task)
@@ -136,7 +250,7 @@ def test_a_run_begun_by_a_request_that_has_ended_is_not_created(endpoint: FlyteE
 
 
 def test_a_snapshot_takes_the_caller_along(endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         caller = snapshot()
     found: list[str | None] = []
     thread = threading.Thread(target=lambda: found.append(caller.run(whoami)))
@@ -148,12 +262,16 @@ def test_a_snapshot_takes_the_caller_along(endpoint: FlyteEndpoint) -> None:
         caller.run(whoami)
 
 
-def test_a_snapshot_that_expires_ends_for_the_sdk_as_well(endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(ALICE):
-        caller = snapshot(expires_in=0.2)
+def test_a_snapshot_that_expires_ends_for_the_sdk_as_well(
+    endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with acting_as(ALICE):
+        caller = snapshot(expires_in=60)
     with caller.active():
         kept = copy_context()
-    threading.Event().wait(0.25)
+    assert kept.run(whoami) == "alice"
+    later = time.monotonic() + 61
+    monkeypatch.setattr("passthrough_auth.core.caller._snapshot.monotonic", lambda: later)
     with pytest.raises(NoCaller) as caught:
         kept.run(remote.User.get)
     assert caught.value.reason == "expired"
@@ -164,8 +282,8 @@ def test_a_thread_pool_for_callers_takes_the_caller_along(endpoint: FlyteEndpoin
     with CallerThreadPoolExecutor(1) as pool:
         assert pool.submit(whoami).result() is None
         for caller, name in ((ALICE, "alice"), (BOB, "bob")):
-            with auth_metadata(caller):
-                submitted = pool.submit(lambda: (ended.wait(5), whoami())[1])
+            with acting_as(caller):
+                submitted = pool.submit(lambda: (ended.wait(60), whoami())[1])
             ended.set()
             assert submitted.result() == name
             ended.clear()
@@ -178,16 +296,16 @@ def test_a_task_that_outlives_the_request_goes_on_with_a_snapshot(endpoint: Flyt
         return user.subject()
 
     async def serve() -> str | None:
-        with auth_metadata(ALICE):
+        with acting_as(ALICE):
             task = asyncio.create_task(snapshot(expires_in=60).arun(subject))
         return await task
 
     assert asyncio.run(serve()) == "alice"
 
 
-def test_threads_of_the_sdks_own_asking_carry_the_caller(endpoint: FlyteEndpoint) -> None:
+def test_threads_that_the_sdk_starts_have_the_caller(endpoint: FlyteEndpoint) -> None:
     async def ask() -> str | None:
-        with auth_metadata(ALICE):
+        with acting_as(ALICE):
             return await asyncio.to_thread(whoami)
 
     assert asyncio.run(ask()) == "alice"
@@ -196,8 +314,8 @@ def test_threads_of_the_sdks_own_asking_carry_the_caller(endpoint: FlyteEndpoint
 # Streamed bodies
 
 
-def test_between_two_chunks_the_worker_is_nobody(endpoint: FlyteEndpoint) -> None:
-    """And what was made in the view and is consumed in the stream is fetched as the caller."""
+def test_between_two_chunks_the_worker_has_no_caller(endpoint: FlyteEndpoint) -> None:
+    """An SDK object from the view that is used in the stream is fetched as the caller."""
     app = Flask(__name__)
     PassthroughAuth(app)
 
@@ -228,27 +346,42 @@ def test_between_two_chunks_the_worker_is_nobody(endpoint: FlyteEndpoint) -> Non
     ]
 
 
-# Being found
+# Discovery
 
 
-def test_an_app_that_does_not_import_flyte_never_pays_for_it() -> None:
+def test_an_app_without_flyte_does_not_import_it() -> None:
     script = """
         import sys
-        from passthrough_auth.core import auth_metadata
-        with auth_metadata(("authorization", "Bearer a")):
+        from passthrough_auth.core import acting_as
+        with acting_as(("authorization", "Bearer a")):
             print([name for name in sys.modules if "flyte" in name])
         import flyte
-        with auth_metadata(("authorization", "Bearer a")):
+        with acting_as(("authorization", "Bearer a")):
             print("passthrough_auth.clients.flyte" in sys.modules)
     """
     done = run_script(script)
     assert done.stdout.splitlines() == ["[]", "True"], done.stderr
 
 
+def test_an_app_may_import_and_initialise_the_sdk_in_its_first_request(
+    flyte_endpoint: FlyteEndpoint,
+) -> None:
+    script = f"""
+        from passthrough_auth.core import acting_as
+        with acting_as({ALICE}):
+            from flyte import remote
+            from passthrough_auth.clients.flyte import init_passthrough
+            init_passthrough(project="demo", domain="development")
+            print(remote.User.get().subject())
+    """
+    done = run_script(script, **flyte_endpoint.environment())
+    assert done.stdout.split() == ["alice"], done.stderr
+
+
 def test_bindings_can_be_named_or_switched_off(endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(ALICE, bindings=[bind_flyte]):
+    with acting_as(ALICE, bindings=[bind_flyte]):
         assert whoami() == "alice"
-    with auth_metadata(ALICE, bindings=[]):
+    with acting_as(ALICE, bindings=[]):
         assert whoami() is None
 
 
@@ -280,7 +413,7 @@ def fresh_binding(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_request_before_init_is_explained_once_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    flyte.init()  # what the fixture does afterwards: the SDK has no client
+    flyte.init()  # as the fixture does afterwards: then the SDK has no client
     app = Flask(__name__)
     PassthroughAuth(app, excluded_paths={"/health"})
     app.add_url_rule("/health", "health", lambda: "well")
@@ -293,34 +426,23 @@ def test_a_request_before_init_is_explained_once_in_the_log(
         assert client.get("/", headers=[ALICE]).status_code == 500
     (record,) = [record for record in caplog.records if record.name != app.logger.name]
     assert (record.name, record.levelno) == ("passthrough_auth", logging.ERROR)
-    assert "before flyte.init_passthrough(endpoint, project=..., domain=...)" in record.message
+    assert "flyte.init_passthrough(endpoint, project=..., domain=...) was not" in record.message
 
 
 @pytest.mark.usefixtures("endpoint", "fresh_binding")
 def test_after_init_there_is_nothing_to_explain(caplog: pytest.LogCaptureFixture) -> None:
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         whoami()
     assert not caplog.records
 
 
-# What is counted on in the SDK
+# Properties of the SDK on which we rely
 
 
-def test_the_sdk_can_be_told_to_hold_these_pairs_or_none(endpoint: FlyteEndpoint) -> None:
-    """`flyte._context.internal_ctx().new_metadata`, and what it has beyond `auth_metadata`."""
-    with remote.auth_metadata(ALICE):
-        with holding():
-            assert whoami() is None
-            with holding(BOB):
-                assert whoami() == "bob"
-            assert whoami() is None
-        assert whoami() == "alice"
-
-
-def test_what_was_held_for_a_body_that_nobody_closes_goes_quietly(
+def test_a_body_that_is_never_closed_is_freed_without_errors(
     endpoint: FlyteEndpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """As a test client does with a response of which only the status is looked at."""
+    """A test that reads only the status of a response leaves its body open."""
     app = Flask(__name__)
     PassthroughAuth(app)
     app.add_url_rule("/", "me", lambda: remote.User.get().subject())
@@ -330,22 +452,12 @@ def test_what_was_held_for_a_body_that_nobody_closes_goes_quietly(
     assert whoami() is None
 
 
-def test_the_sdk_reads_its_metadata_anew_for_each_call(endpoint: FlyteEndpoint) -> None:
-    """As pairs that are iterated over, so that a pair can refuse once its request has ended."""
-
-    class Pair:
-        def __init__(self) -> None:
-            self.read = 0
-
-        def __iter__(self) -> Iterator[str]:
-            self.read += 1
-            return iter(ALICE)
-
-    pair = Pair()
-    with holding(pair):
-        remote.User.get()
-        remote.User.get()
-    assert pair.read == 2
+def test_the_sdk_asks_anew_for_each_call(endpoint: FlyteEndpoint) -> None:
+    with acting_as(ALICE):
+        first = whoami()
+        with acting_as(BOB):
+            second = whoami()
+    assert (first, second) == ("alice", "bob")
 
 
 def call_in(context: Context, function: Callable[[], str | None]) -> str | None:
@@ -353,9 +465,9 @@ def call_in(context: Context, function: Callable[[], str | None]) -> str | None:
 
 
 def test_the_sdk_takes_the_context_of_each_call(endpoint: FlyteEndpoint) -> None:
-    """Its loop runs on one thread for all, which serves each call in a copy of its own context."""
-    with auth_metadata(ALICE):
+    """Its event loop has one thread, but each call runs in a copy of the calling code's context."""
+    with acting_as(ALICE):
         alice = copy_context()
-        with auth_metadata(BOB):
+        with acting_as(BOB):
             bob = copy_context()
             assert [call_in(alice, whoami), call_in(bob, whoami)] == ["alice", "bob"]

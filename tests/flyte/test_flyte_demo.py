@@ -1,4 +1,4 @@
-"""`passthrough-auth demo`, as a newcomer runs it."""
+"""The command `passthrough-auth demo`."""
 
 import os
 import re
@@ -24,7 +24,7 @@ SECONDS = 180.0
 
 
 class Demo:
-    """A demo in a process of its own, and what it has printed."""
+    """A demo in its own process, and its output."""
 
     def __init__(self, output: Path, *options: str) -> None:
         self.marker = uuid.uuid4().hex
@@ -52,7 +52,7 @@ class Demo:
         return self.text()
 
     def left_running(self) -> list[str]:
-        """Processes that carry its mark in their environment, whatever their group or session."""
+        """Processes with its mark in their environment, in any group or session."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -70,17 +70,17 @@ def running(output: Path, *options: str) -> Iterator[Demo]:
         yield started
     finally:
         started.process.send_signal(signal.SIGINT)
-        started.process.wait(60)
+        started.process.wait(SECONDS)
         assert not started.left_running()
 
 
 def rows(text: str) -> list[tuple[str, ...]]:
-    """The table's rows that name a caller, as framework, caller, whom Flyte saw, and verdict."""
+    """The table's rows of callers: framework, caller, the user that Flyte saw, and verdict."""
     cells = [[cell.strip() for cell in line.split("│")] for line in text.splitlines()]
     return [(row[1], row[2], row[3], row[5]) for row in cells if len(row) == 7 and row[2]]
 
 
-def test_it_ends_by_itself_with_every_cell_right_also_beside_another(tmp_path: Path) -> None:
+def test_two_demos_at_once_end_with_every_cell_right(tmp_path: Path) -> None:
     with running(tmp_path / "one") as one, running(tmp_path / "two") as two:
         assert [one.process.wait(SECONDS), two.process.wait(SECONDS)] == [0, 0], one.text()
         for each in (one, two):
@@ -100,7 +100,7 @@ def test_it_ends_by_itself_with_every_cell_right_also_beside_another(tmp_path: P
             assert not each.left_running()
 
 
-def test_served_it_gives_lines_to_try_that_work_until_it_is_interrupted(tmp_path: Path) -> None:
+def test_with_serve_the_printed_commands_work_until_it_is_interrupted(tmp_path: Path) -> None:
     with running(tmp_path / "out", "--serve") as served:
         text = served.await_text("Ctrl-C stops everything.")
         lines = [line.strip() for line in text.splitlines() if line.strip().startswith("curl ")]
@@ -113,7 +113,7 @@ def test_served_it_gives_lines_to_try_that_work_until_it_is_interrupted(tmp_path
             assert word in answer, (line, answer)
         served.await_text("Flyte saw bob: CreateRun, ok")
         served.process.send_signal(signal.SIGINT)
-        assert served.process.wait(60) == 0
+        assert served.process.wait(SECONDS) == 0
         assert served.text().rstrip().endswith("Stopped; nothing is left running.")
         assert not served.left_running()
 
@@ -123,7 +123,7 @@ def test_serving_does_not_hide_that_it_was_interrupted_before(tmp_path: Path) ->
         started.await_text("Flyte endpoint at")
         started.process.send_signal(signal.SIGINT)
         started.await_text("Stopping ...")
-        assert started.process.wait(60) == 130
+        assert started.process.wait(SECONDS) == 130
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,14 @@ def test_serving_does_not_hide_that_it_was_interrupted_before(tmp_path: Path) ->
         ("Django under gunicorn at", signal.SIGTERM),
     ],
 )
-def test_interrupted_it_leaves_nothing(tmp_path: Path, number: signal.Signals, moment: str) -> None:
+def test_an_interrupted_demo_leaves_no_process(
+    tmp_path: Path, number: signal.Signals, moment: str
+) -> None:
     with running(tmp_path / "out") as started:
         started.await_text(moment)
         started.process.send_signal(number)
         started.process.send_signal(number)
-        assert started.process.wait(60) == 130
+        assert started.process.wait(SECONDS) == 130
         assert "Traceback" not in started.text()
         assert not started.left_running()
 
@@ -154,9 +156,7 @@ app.add_url_rule("/trigger-job", "job", lambda: ("out of order", 503), methods=[
 """
 
 
-def test_an_app_that_is_wrong_makes_it_fail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_app_makes_the_demo_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wrong.py").write_text(WRONG)
     monkeypatch.setattr(demo, "EXAMPLES", tmp_path)
     monkeypatch.setattr(demo, "APPS", [("Wrong", "waitress", "waitress", "wrong:app")])
@@ -182,7 +182,7 @@ def test_an_app_that_does_not_start_is_reported(
     assert "[broken] on purpose" in result.output
 
 
-def test_what_it_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "passthrough_auth.cli.demo")
     monkeypatch.delattr("passthrough_auth.cli.demo")
     monkeypatch.setitem(sys.modules, "rich.progress", None)
@@ -191,7 +191,7 @@ def test_what_it_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install 'passthrough-auth[demo]'" in result.output
 
 
-def test_without_what_the_command_itself_needs_it_says_what_to_install() -> None:
+def test_without_click_the_command_says_what_to_install() -> None:
     lacking = "import sys; sys.modules['click'] = None; "
     process = subprocess.run(
         [*COMMAND[:2], lacking + COMMAND[2]], capture_output=True, text=True, check=False
@@ -202,6 +202,6 @@ def test_without_what_the_command_itself_needs_it_says_what_to_install() -> None
     )
 
 
-def test_the_command_tells_its_version() -> None:
+def test_the_command_prints_its_version() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert result.output == f"passthrough-auth, version {version('passthrough-auth')}\n"

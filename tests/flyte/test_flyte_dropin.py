@@ -1,4 +1,4 @@
-"""Beside `flyte.app.extras.FastAPIPassthroughAuthMiddleware`: the same, and where stricter.
+"""Our middleware compared with `flyte.app.extras.FastAPIPassthroughAuthMiddleware`.
 
 Each test of a difference names its row of the table in docs/migration.md.
 """
@@ -24,7 +24,7 @@ from passthrough_auth.testing.flyte import FlyteEndpoint
 pytest_plugins = ["passthrough_auth.testing.pytest_plugin"]
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # its models are written for an older pydantic
+    warnings.simplefilter("ignore")  # its models are for an older pydantic
     from flyte.app.extras import FastAPIPassthroughAuthMiddleware as Theirs
 
 ALICE = ("authorization", "Bearer alice-token")
@@ -98,7 +98,7 @@ def handshake(app: Any, path: str) -> str:
 
 
 def start(app: Any) -> None:
-    """Start it, as a server does that speaks lifespan. Raises what startup fails with."""
+    """Start it, as a server with lifespan does. Raises the error of a failed startup."""
 
     async def receive() -> dict[str, str]:
         return {"type": "lifespan.startup"}
@@ -164,7 +164,7 @@ def test_every_row_of_the_table_is_shown_here() -> None:
 
 
 def statuses(path: str, *headers: tuple[str, str], method: str = "GET") -> tuple[int, int]:
-    """What theirs answers, and what ours does."""
+    """The status of their answer and of ours."""
     theirs, ours = (
         ask(app_with(middleware, excluded_paths={"/health"}), path, *headers, method=method)
         for middleware in (Theirs, Ours)
@@ -185,7 +185,7 @@ def statuses(path: str, *headers: tuple[str, str], method: str = "GET") -> tuple
 )
 def test_malformed_credentials(headers: Headers, endpoint: FlyteEndpoint) -> None:
     theirs, ours = statuses("/me", *headers)
-    assert theirs in (200, 401, 500)  # whatever the header makes of it upstream
+    assert theirs in (200, 401, 500)  # depends on how upstream reads the header
     assert ours == 401
 
 
@@ -196,7 +196,7 @@ def test_two_authorization_headers_act_as_the_first(endpoint: FlyteEndpoint) -> 
 
 @row('an extractor yields a bare token, `("authorization", "abc")`')
 def test_a_bare_token(endpoint: FlyteEndpoint) -> None:
-    """Theirs forwards it, and Flyte can't tell whose it is."""
+    """Theirs forwards it, and Flyte doesn't recognise its caller."""
 
     def extract(request: Request) -> tuple[str, str]:
         return "authorization", "alice-token"
@@ -227,7 +227,7 @@ def test_a_websocket_without_credentials() -> None:
 
 @row('`excluded_paths="/health"`, a string')
 def test_excluded_paths_given_as_a_string() -> None:
-    """Theirs takes every path that is part of the string for public."""
+    """For theirs, every path that is part of the string is public."""
     assert ask(app_with(Theirs, excluded_paths="/health"), "/h").status_code == 200
     with pytest.raises(ConfigurationError, match="excluded_paths"):
         start(app_with(Ours, excluded_paths="/health"))
@@ -241,7 +241,7 @@ def test_a_cross_site_request_with_only_a_cookie(endpoint: FlyteEndpoint) -> Non
 
 @row("a cross-site POST with only what an undecorated custom extractor yields")
 def test_a_cross_site_request_with_a_custom_header(endpoint: FlyteEndpoint) -> None:
-    """Ours has to be told that no browser attaches it."""
+    """Ours needs the decorator that says that no browser attaches it."""
 
     @header_extractor(ambient=False)
     def decorated(request: Any) -> tuple[str, str] | None:
@@ -309,7 +309,7 @@ NATIVE: dict[str, Callable[[Any], str]] = {
 def test_an_extractor_that_needs_starlettes_request_takes_native(
     attribute: str, endpoint: FlyteEndpoint
 ) -> None:
-    """Ours is handed one small type on every framework, and Starlette's own is its `native`."""
+    """Ours passes one small type on every framework, with Starlette's own request as `native`."""
 
     def extract(request: Any) -> tuple[str, str]:
         own = getattr(request, "native", request)
@@ -350,7 +350,7 @@ def test_a_static_method_called_by_hand() -> None:
 
 @row("a path with a control character, such as `/hea%0Alth`")
 def test_a_path_with_a_control_character() -> None:
-    """Theirs lets it pass as `/health`, and the router makes what it likes of it."""
+    """Theirs lets it pass as `/health`, and then the router decides."""
     assert statuses("/hea%0Alth") == (404, 401)
 
 
@@ -390,7 +390,7 @@ def test_a_refusal_is_not_cached() -> None:
 @row("a task that outlives the request")
 @both
 def test_a_task_that_outlives_its_request(middleware: type, endpoint: FlyteEndpoint) -> None:
-    """Theirs goes on as the caller for as long as the task lasts; ours ends with the request."""
+    """With theirs it acts as the caller to its end. With ours the caller ends with the request."""
     found: list[str] = []
 
     async def late(ended: asyncio.Event) -> None:

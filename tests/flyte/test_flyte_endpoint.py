@@ -1,13 +1,12 @@
-"""The local Flyte endpoint, as the installed SDK sees it, and what is counted on in that SDK.
+"""The local Flyte endpoint, and the properties of the installed SDK on which we rely.
 
-Nothing here stands in for anything: the SDK is the real one, and talks TLS to a real server.
+There are no mocks: the real SDK calls a real server over TLS.
 """
 
 import asyncio
 import contextvars
 import gc
 import http.client
-import signal
 import socket
 import ssl
 import subprocess
@@ -45,7 +44,7 @@ CAROL = ("authorization", "Bearer carol-token")
 
 @pytest.fixture(scope="module")
 def flyte_endpoint_options() -> dict[str, object]:
-    """Alice may run everything, Bob some, Carol nothing."""
+    """Alice may run all tasks, Bob some, and Carol none."""
     return {
         "callers": [
             "alice",
@@ -136,7 +135,7 @@ def test_a_caller_is_named_by_cookie_or_header_as_well(
     ],
     ids=["none", "unknown", "empty", "scheme", "cookie", "two people", "one unknown"],
 )
-def test_a_request_that_names_nobody_is_unauthenticated(
+def test_a_request_without_a_known_caller_is_unauthenticated(
     endpoint: FlyteEndpoint, headers: list[tuple[str, str]]
 ) -> None:
     if headers:
@@ -262,7 +261,7 @@ async def create_run(request: CreateRunRequest) -> CreateRunResponse:
 
 
 def test_inputs_that_another_caller_uploaded_are_refused(endpoint: FlyteEndpoint) -> None:
-    """What happens when the callers of one `flyte.run` are mixed up halfway."""
+    """This happens if two callers are mixed up within one `flyte.run`."""
     project = ProjectIdentifier(organization="127", name="demo", domain="development")
     with auth_metadata(ALICE):
         inputs = upload_inputs(project).offloaded_input_data
@@ -323,7 +322,7 @@ def test_a_run_is_queued_until_waited_for(endpoint: FlyteEndpoint) -> None:
     ]
 
 
-def test_a_run_that_is_not_there_is_not_found(endpoint: FlyteEndpoint) -> None:
+def test_an_unknown_run_is_not_found(endpoint: FlyteEndpoint) -> None:
     with auth_metadata(ALICE):
         assert connect_code(lambda: remote.Run.get("absent")) is Code.NOT_FOUND
     assert outcomes(endpoint) == [("alice", "not_found")]
@@ -357,7 +356,7 @@ def test_the_record_holds_headers_as_carried_and_shows_no_secret(endpoint: Flyte
 
 def test_a_call_that_is_not_served_is_recorded_too(endpoint: FlyteEndpoint) -> None:
     with auth_metadata(ALICE):
-        # One whole service that isn't there, and one method of a service that is.
+        # A missing service, and a missing method of a known service.
         assert connect_code(lambda: list(remote.Project.listall())) is Code.UNIMPLEMENTED
         run = flyte.run(remote.Task.get(name="train", version="v1"))
         assert connect_code(run.abort) is Code.UNIMPLEMENTED
@@ -443,19 +442,27 @@ def test_a_wait_outlives_a_stream_that_is_hung_up(endpoint: FlyteEndpoint) -> No
 
 
 def test_slow_holds_up_one_caller_and_not_another(endpoint: FlyteEndpoint) -> None:
-    endpoint.fail("UserInfo", "slow", caller="alice", seconds=0.5)
+    endpoint.fail("UserInfo", "slow", caller="alice", times=1, seconds=0.1)
+    started = time.monotonic()
+    with auth_metadata(ALICE):
+        assert remote.User.get().subject() == "alice"
+    assert time.monotonic() - started >= 0.1
+    endpoint.fail("UserInfo", "slow", caller="alice", seconds=60)
 
     async def whoami(caller: tuple[str, str]) -> str:
         with auth_metadata(caller):
             return (await remote.User.get.aio()).subject()
 
-    async def both() -> list[str]:
-        return await asyncio.gather(whoami(ALICE), whoami(BOB))
+    async def bob_while_alice_waits() -> str:
+        waiting = asyncio.create_task(whoami(ALICE))
+        await asyncio.sleep(0)  # it begins
+        found = await whoami(BOB)
+        assert not waiting.done()
+        waiting.cancel()
+        return found
 
-    started = time.monotonic()
-    assert asyncio.run(both()) == ["alice", "bob"]
-    assert time.monotonic() - started >= 0.5
-    assert outcomes(endpoint) == [("bob", "ok"), ("alice", "ok")]
+    assert asyncio.run(bob_while_alice_waits()) == "bob"
+    assert outcomes(endpoint)[:2] == [("alice", "ok"), ("bob", "ok")]
 
 
 def test_a_fault_is_met_so_many_times_in_the_order_planned(endpoint: FlyteEndpoint) -> None:
@@ -472,14 +479,14 @@ def test_a_fault_is_met_so_many_times_in_the_order_planned(endpoint: FlyteEndpoi
     [
         ({"method": "GetUser", "fault": "denied"}, "'GetUser' is not one of CreateRun, "),
         ({"method": "UserInfo", "fault": "dead"}, "'dead' is not one of unauthenticated, denied"),
-        ({"method": "UserInfo", "fault": "denied", "times": 0}, "times is a number of calls"),
+        ({"method": "UserInfo", "fault": "denied", "times": 0}, "times must be at least 1"),
         (
             {"method": "UserInfo", "fault": "denied", "caller": "zoe"},
             "'zoe' is not one of the callers: alice, bob, carol$",
         ),
     ],
 )
-def test_a_fault_there_is_not_is_refused(
+def test_an_unknown_fault_is_refused(
     endpoint: FlyteEndpoint, plan: dict[str, object], says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):
@@ -489,13 +496,13 @@ def test_a_fault_there_is_not_is_refused(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"callers": ["alice", "alice"]}, "two callers have one subject"),
+        ({"callers": ["alice", "alice"]}, "two callers have the same subject"),
         ({"callers": [""]}, "a caller needs a subject"),
         (
             {"callers": ["alice", Caller(subject="bob", token="alice-token")]},
-            "two callers have one token",
+            "two callers have the same token",
         ),
-        ({"tasks": ["train", "train"]}, "two tasks have one name and version"),
+        ({"tasks": ["train", "train"]}, "two tasks have the same name and version"),
     ],
 )
 def test_a_set_up_that_clashes_is_refused(options: dict[str, object], says: str) -> None:
@@ -504,14 +511,14 @@ def test_a_set_up_that_clashes_is_refused(options: dict[str, object], says: str)
 
 
 def test_permission_is_not_one_string() -> None:
-    with pytest.raises(ValueError, match=r"may_run is a collection: write \['train'\]"):
+    with pytest.raises(ValueError, match=r"may_run is a collection: write may_run=\['train'\]"):
         Caller(subject="alice", may_run="train")
 
 
 def test_a_task_that_cannot_be_served_is_refused() -> None:
     with pytest.raises(ValueError, match=r"unknown input types \['date'\]"):
         Task(name="t", inputs={"d": "date"})
-    with pytest.raises(ValueError, match=r"defaults for no input: \['x'\]"):
+    with pytest.raises(ValueError, match=r"defaults \['x'\] aren't inputs"):
         Task(name="t", defaults={"x": 1})
 
 
@@ -519,7 +526,7 @@ def test_a_task_that_cannot_be_served_is_refused() -> None:
 
 
 def test_calls_do_not_wait_for_delayed_acknowledgements(endpoint: FlyteEndpoint) -> None:
-    """Without TCP_NODELAY on the endpoint's side every call takes 44 ms."""
+    """Without TCP_NODELAY on the endpoint's side every call takes 44 ms; on a busy machine some."""
 
     def seconds() -> float:
         started = time.perf_counter()
@@ -527,7 +534,7 @@ def test_calls_do_not_wait_for_delayed_acknowledgements(endpoint: FlyteEndpoint)
         return time.perf_counter() - started
 
     with auth_metadata(ALICE):
-        assert min(seconds() for _ in range(10)) < 0.04
+        assert any(seconds() < 0.04 for _ in range(500))
     del endpoint
 
 
@@ -557,7 +564,7 @@ def test_stopping_leaves_nothing_and_does_not_wait_for_a_slow_call(
 
 @pytest.mark.parametrize("headers", [{}, {"x-forwarded-for": "203.0.113.7"}])
 def test_hung_up_closes_the_connection_without_a_byte(headers: dict[str, str]) -> None:
-    """A client's X-Forwarded-For doesn't change whose connection is closed."""
+    """A client's X-Forwarded-For doesn't change which connection is closed."""
     with FlyteEndpoint() as endpoint:
         endpoint.fail("UserInfo", "hung up", times=1)
         port = int(endpoint.url.rpartition(":")[2])
@@ -573,13 +580,13 @@ def test_hung_up_closes_the_connection_without_a_byte(headers: dict[str, str]) -
 
 @pytest.fixture
 def separate() -> Iterator[FlyteEndpoint]:
-    """An endpoint in a process of its own."""
-    with FlyteEndpoint(["alice", Caller(subject="bob", may_run={"other"})], process=True) as it:
+    """Another endpoint, with other permissions."""
+    with FlyteEndpoint(["alice", Caller(subject="bob", may_run={"other"})]) as it:
         yield it
 
 
 def selected_cluster() -> str:
-    """What the control plane answers, whatever the SDK makes of it."""
+    """The cluster in the control plane's own answer, read without the SDK."""
 
     async def ask() -> str:
         answer = await get_client().cluster_service.select_cluster(SelectClusterRequest())
@@ -589,7 +596,7 @@ def selected_cluster() -> str:
         return str(syncify(ask)())
 
 
-def test_the_endpoint_serves_from_a_process_of_its_own(
+def test_two_endpoints_serve_beside_each_other(
     separate: FlyteEndpoint, flyte_endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del flyte_endpoint  # asked for because it takes the SDK's client away afterwards
@@ -621,36 +628,8 @@ def test_the_endpoint_serves_from_a_process_of_its_own(
         separate.fail("UserInfo", "dead")  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_a_process_that_is_gone_is_reported() -> None:
-    with FlyteEndpoint(process=True) as endpoint:
-        pass
-    with pytest.raises(RuntimeError, match="is not running"):
-        _ = endpoint.calls
-
-
-def test_the_process_ends_with_its_parent() -> None:
-    script = """
-        import os, signal, sys
-        from passthrough_auth.testing.flyte import FlyteEndpoint
-        print(FlyteEndpoint(process=True).start().url.rpartition(":")[2], flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
-    parent = run_script(script)
-    assert parent.returncode == -signal.SIGKILL
-    port = int(parent.stdout)
-
-    def serves() -> bool:
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", port)) == 0
-
-    deadline = time.monotonic() + 30
-    while serves():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_the_fixture_works_as_its_module_says(tmp_path: Path) -> None:
-    """A user's conftest enables it; a test that forgets to initialise finds no stale client."""
+    """A user's conftest enables it. A test that forgets to initialise has no old client."""
     (tmp_path / "conftest.py").write_text(
         'pytest_plugins = ["passthrough_auth.testing.pytest_plugin"]\n'
     )
@@ -685,7 +664,7 @@ def test_the_fixture_works_as_its_module_says(tmp_path: Path) -> None:
     assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
-# What is counted on in the SDK
+# Properties of the SDK on which we rely
 
 
 def test_before_initialising_the_sdk_says_so(flyte_endpoint: FlyteEndpoint) -> None:
@@ -802,7 +781,7 @@ def test_auth_metadata_around_a_generators_yields_leaks_between_them(
     def serve() -> None:
         chunks = body()
         next(chunks)
-        # This is the worker between two chunks, or doing something else altogether.
+        # This is the worker between two chunks, or while it does other work.
         assert remote.User.get().subject() == "alice"
         list(chunks)
 
@@ -840,7 +819,7 @@ def test_the_sdk_puts_a_malformed_value_in_its_error(endpoint: FlyteEndpoint) ->
 
 
 def test_after_a_fork_every_call_of_the_sdk_hangs() -> None:
-    """Its loop's thread stays behind; that the thread is gone is how to tell."""
+    """The fork has no thread of the SDK's event loop."""
     script = """
         import os, signal, threading, time, warnings
         import flyte
@@ -850,11 +829,14 @@ def test_after_a_fork_every_call_of_the_sdk_hangs() -> None:
 
         print("parent", loop_thread())
         warnings.simplefilter("ignore")  # Python 3.12 warns of exactly this fork
+        calls, called = os.pipe()
         child = os.fork()
         if not child:
             print("child", loop_thread(), flush=True)
+            os.write(called, b".")
             flyte.init_passthrough("127.0.0.1:1")
             os._exit(0)
+        os.read(calls, 1)
         time.sleep(3)
         print("hangs", os.waitpid(child, os.WNOHANG) == (0, 0))
         os.kill(child, signal.SIGKILL)
@@ -865,7 +847,7 @@ def test_after_a_fork_every_call_of_the_sdk_hangs() -> None:
 
 
 def test_a_run_leaves_the_applications_sentry_client_alone(flyte_endpoint: FlyteEndpoint) -> None:
-    """With DO_NOT_TRACK it does; without, the first run points that client at Flyte's project."""
+    """This needs DO_NOT_TRACK. Without it, the first run sends that client's reports to Flyte."""
     script = """
         import flyte, sentry_sdk
         from flyte import remote

@@ -1,4 +1,4 @@
-"""Where the SDK's calls go when they are made as a caller."""
+"""The hosts to which the SDK's calls as a caller may go."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -24,10 +24,9 @@ from passthrough_auth.clients.flyte import bind_flyte, current_user, init_passth
 from passthrough_auth.clients.flyte.sessions import _NoRedirects
 from passthrough_auth.core import (
     ConfigurationError,
-    Credentials,
     DestinationNotAllowed,
     Destinations,
-    auth_metadata,
+    acting_as,
 )
 from passthrough_auth.testing.flyte import FlyteEndpoint
 
@@ -63,7 +62,7 @@ def host(authority: trustme.CA, tmp_path: Path, trusted: None) -> Iterator[Host]
 
 @pytest.fixture
 def stranger(authority: trustme.CA, tmp_path: Path, trusted: None) -> Iterator[Host]:
-    """A host that nobody has named, and that says that everyone is the admin."""
+    """A host that isn't configured. It answers that every caller is the admin."""
     with Host(authority, tmp_path).serving() as serving:
         serving.body = UserInfoResponse(subject="admin", name="Admin").SerializeToString()
         yield serving
@@ -100,7 +99,7 @@ def test_no_redirect_takes_the_caller_along(
 ) -> None:
     host.redirect(f"{stranger.url(scheme)}/flyteidl2.auth.IdentityService/UserInfo", status)
     init(host.url())
-    with auth_metadata(*ALICE), pytest.raises(ConnectError) as caught:
+    with acting_as(*ALICE), pytest.raises(ConnectError) as caught:
         remote.User.get()
     assert f"a redirect to {stranger.url(scheme)}, which is not followed" in str(caught.value)
     assert caught.value.code is Code.FAILED_PRECONDITION
@@ -109,12 +108,12 @@ def test_no_redirect_takes_the_caller_along(
 
 
 @whichever
-def test_nobody_whom_a_redirect_leads_to_says_who_the_caller_is(
+def test_a_redirect_target_can_t_say_who_the_caller_is(
     init: Init, host: Host, stranger: Host
 ) -> None:
     host.redirect(f"{stranger.url()}/flyteidl2.auth.IdentityService/UserInfo")
     init(host.url())
-    with auth_metadata(*ALICE), pytest.raises(ConnectError, match="not followed"):
+    with acting_as(*ALICE), pytest.raises(ConnectError, match="not followed"):
         current_user()
     assert not stranger.requests
 
@@ -128,7 +127,7 @@ def test_a_stream_follows_no_redirect_either(init: Init, host: Host, stranger: H
         stream = get_client().run_service.watch_action_details(WatchActionDetailsRequest())
         return [each async for each in stream]
 
-    with auth_metadata(*ALICE), pytest.raises(ConnectError, match="not followed"):
+    with acting_as(*ALICE), pytest.raises(ConnectError, match="not followed"):
         syncify(watch)()
     assert host.paths == ["WatchActionDetails"]
     assert not stranger.requests
@@ -137,23 +136,23 @@ def test_a_stream_follows_no_redirect_either(init: Init, host: Host, stranger: H
 def test_a_redirect_to_another_path_is_not_followed_either(host: Host) -> None:
     host.redirect("/elsewhere")
     init(host.url())
-    with auth_metadata(*ALICE), pytest.raises(ConnectError, match="a redirect to another path"):
+    with acting_as(*ALICE), pytest.raises(ConnectError, match="a redirect to another path"):
         remote.User.get()
     assert host.paths == ["UserInfo"]
 
 
-def test_what_an_app_initialised_before_this_library_was_imported_is_confined(
+def test_a_client_from_before_this_library_was_imported_is_confined(
     host: Host, stranger: Host
 ) -> None:
-    """As flyte's own `init_passthrough` at the top of an app with our middleware."""
+    """An app with our middleware may call flyte's own `init_passthrough` first."""
     host.redirect(f"{stranger.url()}/flyteidl2.auth.IdentityService/UserInfo")
     script = f"""
         import flyte, sys
         from flyte import remote
         flyte.init_passthrough({host.url()!r}, project="demo", domain="development")
         assert "passthrough_auth.clients.flyte" not in sys.modules
-        from passthrough_auth.core import auth_metadata
-        with auth_metadata(*{ALICE!r}):
+        from passthrough_auth.core import acting_as
+        with acting_as(*{ALICE!r}):
             try:
                 print(remote.User.get())
             except Exception as error:
@@ -168,7 +167,7 @@ def test_a_client_that_acts_as_the_app_stays_as_the_sdk_makes_it(host: Host) -> 
     flyte.init(endpoint=host.url(), project="demo", domain="development")
     client = get_client()
     before = dict(vars(client))
-    with auth_metadata(*ALICE):
+    with acting_as(*ALICE):
         pass
     assert vars(client) == before
 
@@ -177,7 +176,7 @@ def test_a_client_is_confined_once_and_in_place(host: Host) -> None:
     flytes_own(host.url())
     client = get_client()
     for _ in range(2):
-        with bind_flyte(Credentials(*ALICE)):
+        with acting_as(*ALICE, bindings=[bind_flyte]):
             services = dict(vars(client))
     assert get_client() is client
     assert vars(client) == services
@@ -187,13 +186,13 @@ def test_a_client_is_confined_once_and_in_place(host: Host) -> None:
 
 
 def run_train() -> str:
-    with auth_metadata(*ALICE):
+    with acting_as(*ALICE):
         return flyte.run(remote.Task.get(name="train", version="v1")).name
 
 
 def refused_cluster() -> str:
-    """What is said of a cluster that a run's inputs would have been sent to."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - the SDK's, whatever it is
+    """The error for a cluster to which a run's inputs must not be sent."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - any error of the SDK
         run_train()
     error: BaseException | None = caught.value
     while error is not None and not isinstance(error, DestinationNotAllowed):
@@ -202,8 +201,8 @@ def refused_cluster() -> str:
     return str(error)
 
 
-def asked(endpoint: FlyteEndpoint) -> dict[str, str]:
-    """The host by which each method was last called."""
+def called_hosts(endpoint: FlyteEndpoint) -> dict[str, str]:
+    """The host in the last call of each method."""
     return {call.method: call.headers["host"][0] for call in endpoint.calls}
 
 
@@ -227,8 +226,8 @@ def test_the_control_plane_may_name_any_cluster_that_speaks_tls(
     flyte_endpoint.select_cluster(cluster)
     init(flyte_endpoint.endpoint)
     run_train()
-    assert asked(flyte_endpoint)["CreateRun"] == flyte_endpoint.url.removeprefix("https://")
-    assert asked(flyte_endpoint)["UploadInputs"] == cluster.removeprefix("https://")
+    assert called_hosts(flyte_endpoint)["CreateRun"] == flyte_endpoint.url.removeprefix("https://")
+    assert called_hosts(flyte_endpoint)["UploadInputs"] == cluster.removeprefix("https://")
 
 
 @ours
@@ -240,7 +239,7 @@ def test_an_app_can_name_its_clusters(
     flyte_endpoint.select_cluster(cluster)
     init(flyte_endpoint.endpoint, clusters=iter(named))
     run_train()
-    assert asked(flyte_endpoint)["UploadInputs"] == cluster.removeprefix("https://")
+    assert called_hosts(flyte_endpoint)["UploadInputs"] == cluster.removeprefix("https://")
 
     flyte_endpoint.select_cluster(stranger.url())
     init(flyte_endpoint.endpoint, clusters=named)
@@ -262,7 +261,7 @@ def test_without_clusters_the_endpoint_alone_is_called(
     assert not stranger.requests
 
 
-def test_a_cluster_that_was_named_takes_nobody_elsewhere(
+def test_a_named_cluster_can_t_redirect_the_caller_elsewhere(
     flyte_endpoint: FlyteEndpoint, host: Host, stranger: Host
 ) -> None:
     host.redirect(stranger.url())
@@ -299,7 +298,7 @@ def test_clusters_that_cannot_be_meant_are_refused(init: Init, clusters: Any, sa
         init("dns:///flyte.example.com", clusters=clusters)
 
 
-# What is counted on in the SDK
+# Properties of the SDK on which we rely
 
 
 @pytest.mark.parametrize("tls_ca_cert", [None, trustme.CA().cert_pem.bytes()])
@@ -314,7 +313,7 @@ def test_only_redirects_differ_from_the_sdks_own_transport(
         made.append(defaults | options)
         return real(**options)
 
-    _session._supports_system_certs()  # remembers what it saw, which must be the real one
+    _session._supports_system_certs()  # caches its result, which must be of the real transport
     monkeypatch.setattr(pyqwest, "HTTPTransport", transport)
     _session._build_pyqwest_client(tls_ca_cert)
     _NoRedirects(tls_ca_cert)

@@ -1,4 +1,4 @@
-"""Who the caller is, as Flyte verified it."""
+"""`current_user`: the caller as Flyte verified them."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ from passthrough_auth.core import (
     CallerUnauthenticated,
     ConfigurationError,
     NoCaller,
-    auth_metadata,
+    acting_as,
 )
 from passthrough_auth.testing.flyte import Caller, FlyteEndpoint
 
@@ -50,15 +50,15 @@ either = pytest.mark.parametrize("ask", [current_user, ask_async], ids=["sync", 
 
 @either
 def test_it_names_the_caller_as_flyte_does(ask: Ask, endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(BOB):
+    with acting_as(BOB):
         assert ask() == User(subject="bob", name="Bob B.")
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         assert ask() == User(subject="alice", name="Alice")
 
 
 @either
 def test_it_needs_no_binding_around_the_request(ask: Ask, endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(ALICE, bindings=[]):
+    with acting_as(ALICE, bindings=[]):
         assert ask().subject == "alice"
 
 
@@ -81,7 +81,7 @@ def test_upstreams_refusal_is_named(
 ) -> None:
     if fault:
         endpoint.fail("UserInfo", fault)
-    with auth_metadata(caller), pytest.raises(raised) as caught:
+    with acting_as(caller), pytest.raises(raised) as caught:
         ask()
     assert isinstance(caught.value.__cause__, ConnectError)
     assert caught.value.__cause__.code is code
@@ -91,13 +91,13 @@ def test_upstreams_refusal_is_named(
 @either
 def test_another_error_stays_what_it_is(ask: Ask, endpoint: FlyteEndpoint) -> None:
     endpoint.fail("UserInfo", "unavailable")
-    with auth_metadata(ALICE), pytest.raises(ConnectError) as caught:
+    with acting_as(ALICE), pytest.raises(ConnectError) as caught:
         ask()
     assert caught.value.code is Code.UNAVAILABLE
 
 
 @either
-def test_where_there_is_no_caller_it_says_so(ask: Ask, endpoint: FlyteEndpoint) -> None:
+def test_without_a_caller_it_raises_no_caller(ask: Ask, endpoint: FlyteEndpoint) -> None:
     with pytest.raises(NoCaller):
         ask()
     assert not endpoint.calls
@@ -105,9 +105,9 @@ def test_where_there_is_no_caller_it_says_so(ask: Ask, endpoint: FlyteEndpoint) 
 
 @either
 def test_before_init_it_names_the_missing_call(ask: Ask, flyte_endpoint: FlyteEndpoint) -> None:
-    """The SDK's own text names other functions, which would act as the app."""
+    """The SDK's own text names other functions, with which calls would act as the app."""
     flyte.init()  # the SDK has no client
-    with auth_metadata(ALICE), pytest.raises(InitializationError) as caught:
+    with acting_as(ALICE), pytest.raises(InitializationError) as caught:
         ask(max_age=60)
     assert "Call init_passthrough(endpoint, project=..., domain=...)" in str(caught.value)
     assert "flyte.init()" not in str(caught.value)
@@ -115,7 +115,7 @@ def test_before_init_it_names_the_missing_call(ask: Ask, flyte_endpoint: FlyteEn
 
 def test_a_user_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
-        User("alice", "Alice").subject = "bob"  # type: ignore[misc]  # what this is about
+        User("alice", "Alice").subject = "bob"  # type: ignore[misc]  # on purpose
 
 
 # Remembering
@@ -124,7 +124,7 @@ def test_a_user_cannot_be_changed() -> None:
 @either
 def test_it_asks_each_time_by_default(ask: Ask, endpoint: FlyteEndpoint) -> None:
     for _ in range(3):
-        with auth_metadata(ALICE):
+        with acting_as(ALICE):
             ask()
     assert len(endpoint.calls) == 3
 
@@ -136,9 +136,9 @@ def test_an_answer_of_that_age_is_taken_for_the_same_credentials_only(
     pairs = [[ALICE], [BOB], [ALICE, ("x-flyte-token", "alice-token")], [MALLORY]]
     for _ in range(3):
         for caller in pairs[:3]:
-            with auth_metadata(*caller):
+            with acting_as(*caller):
                 assert ask(max_age=60).subject == ("bob" if caller == [BOB] else "alice")
-        with auth_metadata(MALLORY), pytest.raises(CallerUnauthenticated):
+        with acting_as(MALLORY), pytest.raises(CallerUnauthenticated):
             ask(max_age=60)
     callers = [call.caller for call in endpoint.calls if call.outcome == "ok"]
     assert callers == ["alice", "bob", "alice"]
@@ -147,9 +147,9 @@ def test_an_answer_of_that_age_is_taken_for_the_same_credentials_only(
 def test_credentials_that_only_look_alike_when_joined_are_told_apart(
     endpoint: FlyteEndpoint,
 ) -> None:
-    with auth_metadata(("x-a", "bx-c"), ("x-flyte-token", "alice-token")):
+    with acting_as(("x-a", "bx-c"), ("x-flyte-token", "alice-token")):
         current_user(max_age=60)
-    with auth_metadata(("x-ab", "x-c"), ("x-flyte-token", "alice-token")):
+    with acting_as(("x-ab", "x-c"), ("x-flyte-token", "alice-token")):
         current_user(max_age=60)
     assert len(endpoint.calls) == 2
 
@@ -159,12 +159,12 @@ def test_an_older_answer_is_not_taken(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(module, "monotonic", lambda: now)  # not the SDK's clock: it sleeps by it
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         current_user(max_age=60)
         now = 1059.0
         current_user(max_age=60)
         assert len(endpoint.calls) == 1
-        current_user(max_age=30)  # this one wants it younger, and renews it
+        current_user(max_age=30)  # needs a newer answer, so it asks again
         assert len(endpoint.calls) == 2
         now = 1089.0
         current_user(max_age=60)
@@ -173,12 +173,12 @@ def test_an_older_answer_is_not_taken(
         assert len(endpoint.calls) == 3
 
 
-def test_it_remembers_so_many_and_no_more_and_no_secret(
+def test_it_remembers_a_limited_number_and_no_secret(
     endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_REMEMBERED", 2)
     for extra in "abcabc":
-        with auth_metadata(ALICE, ("x-extra", extra)):
+        with acting_as(ALICE, ("x-extra", extra)):
             current_user(max_age=60)
     assert len(endpoint.calls) == 6
     known = module._verified._by_client[get_client()]
@@ -187,15 +187,15 @@ def test_it_remembers_so_many_and_no_more_and_no_secret(
     assert b"alice-token" not in b"".join(known)
 
 
-def test_what_is_over_is_forgotten(
+def test_an_old_answer_is_forgotten(
     endpoint: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(module, "monotonic", lambda: now)  # not the SDK's clock: it sleeps by it
-    with auth_metadata(ALICE):
+    with acting_as(ALICE):
         current_user(max_age=60)
     now = 1061.0
-    with auth_metadata(BOB):
+    with acting_as(BOB):
         current_user(max_age=60)
     known = module._verified._by_client[get_client()]
     assert [user.subject for _, _, user in known.values()] == ["bob"]
@@ -209,19 +209,19 @@ def test_another_endpoint_is_asked_anew(
     endpoint: FlyteEndpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Which may know these callers by other names, whichever `init_passthrough` leads there."""
-    with auth_metadata(ALICE):
+    """It may know these callers by other names. Any way to initialise for it counts."""
+    with acting_as(ALICE):
         assert ask(max_age=60).subject == "alice"
     with FlyteEndpoint([Caller(subject="mallory", token="alice-token")]) as other:
         monkeypatch.setenv("SSL_CERT_FILE", other.ca_file)
         init(other.endpoint, project="demo", domain="development")
-        with auth_metadata(ALICE):
+        with acting_as(ALICE):
             assert ask(max_age=60).subject == "mallory"
         assert len(other.calls) == 1
 
 
-def test_what_was_remembered_goes_with_its_client(endpoint: FlyteEndpoint) -> None:
-    with auth_metadata(ALICE):
+def test_remembered_answers_end_with_their_client(endpoint: FlyteEndpoint) -> None:
+    with acting_as(ALICE):
         current_user(max_age=60)
     remembered = len(module._verified._by_client)
     flyte.init()
@@ -230,6 +230,6 @@ def test_what_was_remembered_goes_with_its_client(endpoint: FlyteEndpoint) -> No
 
 
 @pytest.mark.parametrize("age", [-1, float("inf"), float("nan")])
-def test_an_age_that_cannot_be_meant_is_refused(age: float) -> None:
-    with auth_metadata(ALICE), pytest.raises(ConfigurationError, match="max_age is a number"):
+def test_an_invalid_age_is_refused(age: float) -> None:
+    with acting_as(ALICE), pytest.raises(ConfigurationError, match="max_age is a number"):
         current_user(max_age=age)

@@ -1,4 +1,4 @@
-"""An app that imports flyte and initialises it, with nothing of ours for flyte, then is forked."""
+"""An app that imports and initialises flyte without this library's client, and is then forked."""
 
 import flyte
 from flask import Flask

@@ -1,4 +1,4 @@
-"""What the three apps do alike: all of it by way of the real SDK."""
+"""The common part of the three apps. They use the real SDK."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ async def atrigger() -> dict[str, str]:
 
 
 def anybody() -> dict[str, str | None]:
-    """Whom the SDK acts as where nobody is the caller: a public path that asks all the same."""
+    """The user as whom the SDK acts without a caller, on a public path."""
     try:
         return {"subject": remote.User.get().subject()}
     except ConnectError as error:

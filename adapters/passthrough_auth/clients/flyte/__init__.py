@@ -1,7 +1,7 @@
 """The Flyte SDK, acting as the caller of the current request.
 
-An application that imports `flyte` is bound by itself: within a request, every call of the SDK
-carries the caller's credentials.
+An application that imports `flyte` is bound by itself: at every call the SDK asks who the caller is
+then.
 
     await init_passthrough.aio(project="demo", domain="development")    # once, at start-up
 
@@ -11,13 +11,20 @@ carries the caller's credentials.
 Needs the `flyte` extra.
 """
 
-from passthrough_auth.core import requires_extra
+from passthrough_auth.optional_import import optional_import
 
-with requires_extra("flyte"):
-    from .sdk import ForkedAfterImport
+with optional_import("flyte"):
+    from .sdk import ForkedAfterImport, UnsupportedFlyte
 
 from .binding import bind_flyte
 from .init import init_passthrough
 from .user import User, current_user
 
-__all__ = ["ForkedAfterImport", "User", "bind_flyte", "current_user", "init_passthrough"]
+__all__ = [
+    "ForkedAfterImport",
+    "UnsupportedFlyte",
+    "User",
+    "bind_flyte",
+    "current_user",
+    "init_passthrough",
+]

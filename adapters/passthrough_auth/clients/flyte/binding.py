@@ -1,51 +1,41 @@
-"""The binding: entered around each request, it lets the SDK act as its caller."""
+"""The binding: it has the SDK ask, at each of its calls, whom to act as."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from typing import final
 
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
 from flyte.errors import InitializationError
 
-from passthrough_auth.core import (
-    CallerDenied,
-    CallerRefused,
-    CallerUnauthenticated,
-    Credentials,
-    Hold,
-    current_hold,
-)
+from passthrough_auth.core.caller import Binding
+from passthrough_auth.core.errors import CallerDenied, CallerRefused, CallerUnauthenticated
 
-from .sdk import holding
-from .sessions import client_for_callers
+from .sdk import ask_for_metadata, current_client, watch_clients
+from .sessions import confine
 
 logger = logging.getLogger("passthrough_auth")
 
 
 @final
-class _FlyteBinding:
+class _FlyteBinding(Binding):
     """Makes the Flyte SDK act as the caller.
 
     `bindings=None`, the default of every adapter, finds it once the application has imported
-    flyte; `bindings=[bind_flyte]` asks for it by name. The SDK holds a caller's credentials as
-    metadata in a context of its own: it is given those of the caller, and none at all where there
-    is no caller, whatever an earlier request has left behind in that context.
-
-    Entering it raises `ForkedAfterImport` where the SDK would hang.
+    flyte; `bindings=[bind_flyte]` asks for it by name. At each of its calls the SDK is given the
+    credentials of the caller there is then, and none at all where there is no caller, whatever an
+    earlier request has left behind in the SDK's own context. In a block of
+    `flyte.remote.auth_metadata` of the app's own, within a request, the app's come first.
     """
 
     def __init__(self) -> None:
         self._said_not_initialised = False
 
-    def __call__(self, credentials: Credentials, /) -> AbstractContextManager[object]:
-        if not credentials:
-            return holding()
-        if client_for_callers() is None:
-            self._say_not_initialised()
-        hold = _hold_of(credentials)
-        return holding(*(_HeldPair(name, hold) for name in credentials.headers()))
+    def install(self) -> None:
+        watch_clients(confine)
+        client = current_client()
+        if client is not None:
+            confine(client)
+        ask_for_metadata(lambda: self.credentials().pairs())
 
     def caller_refused(self, error: BaseException, /) -> CallerRefused | None:
         """What upstream's refusal means for the caller; None for any other error."""
@@ -57,10 +47,9 @@ class _FlyteBinding:
         if not self._said_not_initialised:
             self._said_not_initialised = True
             logger.error(
-                "A request is served before flyte.init_passthrough(endpoint, project=..., "
-                "domain=...) was called, so its calls to Flyte will fail. Call it once, at "
-                "start-up, in the process that serves; or, if this app makes no calls to Flyte, "
-                "say so with bindings=[]"
+                "A call to Flyte failed because flyte.init_passthrough(endpoint, project=..., "
+                "domain=...) was not called before. Call it once, at start-up, in the process "
+                "that serves"
             )
 
 
@@ -75,32 +64,3 @@ def refusal_in(error: BaseException) -> CallerRefused | None:
         if error.code is Code.PERMISSION_DENIED:
             return CallerDenied("Flyte does not permit this to the caller")
     return None
-
-
-@final
-class _HeldPair:
-    """A (name, value) pair of metadata that has its value only while its request lasts.
-
-    The SDK copies its context into work that may outlive the request, and prints it in places. It
-    reads the pair for each call (`dict(pairs)`): after the request, that raises `NoCaller`.
-    """
-
-    __slots__ = ("_hold", "_name")
-
-    def __init__(self, name: str, hold: Hold) -> None:
-        self._name = name
-        self._hold = hold
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((self._name, self._hold.credentials().headers()[self._name]))
-
-    def __repr__(self) -> str:
-        return f"<{self._name} of the caller>"
-
-
-def _hold_of(credentials: Credentials) -> Hold:
-    """The hold in force if it is the one of these credentials, else one that doesn't end."""
-    hold = current_hold()
-    if hold is not None and hold.bound_credentials() is credentials:
-        return hold
-    return Hold(credentials)

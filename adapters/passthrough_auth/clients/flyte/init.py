@@ -6,10 +6,12 @@ from typing import Any, final
 
 import flyte
 
-from passthrough_auth.core import ConfigurationError
+from passthrough_auth.core.caller import checked_bindings
+from passthrough_auth.core.errors import ConfigurationError
 
+from .binding import bind_flyte
 from .sdk import check_not_forked
-from .sessions import checked_clusters, confine_client
+from .sessions import checked_clusters, confine_current
 
 _ENDPOINT_VARIABLE = "_U_EP_OVERRIDE"  # read by the SDK where no endpoint is given
 _USE_TLS = (
@@ -49,7 +51,7 @@ class _InitPassthrough:
         _check(endpoint, insecure=insecure)
         named = checked_clusters(clusters)
         initialised = flyte.init_passthrough(endpoint, org, project, domain)
-        confine_client(named)
+        confine_current(named)
         return initialised
 
     async def aio(
@@ -66,7 +68,7 @@ class _InitPassthrough:
         _check(endpoint, insecure=insecure)
         named = checked_clusters(clusters)
         initialised = await flyte.init_passthrough.aio(endpoint, org, project, domain)
-        confine_client(named)
+        confine_current(named)
         return initialised
 
 
@@ -75,6 +77,8 @@ init_passthrough = _InitPassthrough()
 
 def _check(endpoint: str | None, *, insecure: bool) -> None:
     check_not_forked()
+    # Also in a request, in which the app has only now imported the SDK.
+    checked_bindings([bind_flyte])
     if insecure:
         raise ConfigurationError(
             "insecure=True makes the SDK drop the caller's credentials without a word, so Flyte "

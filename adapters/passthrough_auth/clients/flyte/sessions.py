@@ -5,34 +5,23 @@ for each cluster that the control plane names for a kind of call (`SelectCluster
 each carry all the caller's credentials. The HTTP client that the SDK builds follows redirects to
 wherever they lead, with the body and every custom header, and believes what it is answered there;
 and a cluster may be at any address, over plain http too.
-
-What is reached into: `ClientSet` is built anew from its own `session_config`, and
-`create_session_config` is wrapped where it builds the sessions of clusters.
 """
 
 import threading
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import pyqwest
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
-from flyte._initialize import get_client
-from flyte.errors import InitializationError
 
-from passthrough_auth.core import (
-    ConfigurationError,
-    DestinationNotAllowed,
-    Destinations,
-    origin_of,
-)
+from passthrough_auth.core.errors import ConfigurationError, DestinationNotAllowed
+from passthrough_auth.core.origin import origin_of
+from passthrough_auth.core.outbound import Destinations
 
-from .sdk import check_not_forked
+from . import sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from flyte.remote._client.auth._session import SessionConfig
     from flyte.remote._client.controlplane import ClientSet
 
@@ -44,28 +33,25 @@ _CLUSTERS = "passthrough_auth_clusters"
 _lock = threading.Lock()
 
 
-def client_for_callers() -> "ClientSet | None":
-    """The SDK's client, if it has one; if it acts as callers, it is confined from now on.
-
-    So it is, too, where flyte's own `init_passthrough` made it. Raises `ForkedAfterImport` where
-    its calls would hang.
-    """
-    check_not_forked()
-    client = _client()
-    # Once confined, a client stays so: each request looks, and only the first one waits.
-    if client is not None and _is_to_be_confined(client):
-        with _lock:
-            if _is_to_be_confined(client):
-                _confine(client, None)
-    return client
+def confine(client: "ClientSet") -> None:
+    """Confine a client to its endpoint, and clusters that speak TLS, if it acts as callers."""
+    with _lock:
+        session = client.session_config
+        if sdk.acts_as_callers(session) and _CLUSTERS not in session.auth_kwargs:
+            _confine(client, None)
 
 
-def confine_client(clusters: Clusters) -> None:
+def confine_current(clusters: Clusters) -> None:
     """Confine the client that was just made to its endpoint and these clusters."""
-    client = _client()
+    client = sdk.current_client()
     if client is not None:
         with _lock:
             _confine(client, clusters)
+
+
+def _confine(client: "ClientSet", clusters: Clusters) -> None:
+    sdk.watch_sessions(_CLUSTERS, _confined_cluster)
+    sdk.exchange_session(client, _confined(client.session_config, clusters))
 
 
 def checked_clusters(given: Iterable[str] | None) -> Clusters:
@@ -85,57 +71,17 @@ def checked_clusters(given: Iterable[str] | None) -> Clusters:
     return tuple(map(Destinations, origins))
 
 
-def _client() -> "ClientSet | None":
-    try:
-        return get_client()
-    except InitializationError:
-        return None
-
-
-def _is_to_be_confined(client: "ClientSet") -> bool:
-    session = client.session_config
-    # With insecure=True the SDK sends no credentials at all.
-    acts_as_callers = session.auth_kwargs.get("auth_type") == "Passthrough" and not session.insecure
-    return acts_as_callers and _CLUSTERS not in session.auth_kwargs
-
-
-def _confine(client: "ClientSet", clusters: Clusters) -> None:
-    """Give the client new services, in place: whoever holds it already has them too."""
-    _confine_clusters()
-    vars(client).update(vars(type(client)(_confined(client.session_config, clusters))))
-
-
-def _confine_clusters() -> None:
-    # Imported here: it takes long, and where there is a client it is there already.
-    from flyte.remote._client import controlplane
-
-    module: Any = controlplane  # to type checkers, it doesn't export what it has imported
-    if not isinstance(module.create_session_config, _CreateSession):
-        module.create_session_config = _CreateSession(module.create_session_config)
-
-
 def _confined(session: "SessionConfig", clusters: Clusters) -> "SessionConfig":
-    return replace(
-        session,
-        http_client=pyqwest.Client(_NoRedirects(session.tls_ca_cert)),
-        auth_kwargs={**session.auth_kwargs, _CLUSTERS: clusters},
-    )
+    client = pyqwest.Client(_NoRedirects(session.tls_ca_cert))
+    return sdk.with_http_client(session, client, **{_CLUSTERS: clusters})
 
 
-@final
-class _CreateSession:
-    """Does what the SDK's `create_session_config` does, and confines what a confined one asks."""
-
-    def __init__(self, create: "Callable[..., Awaitable[SessionConfig]]") -> None:
-        self._create = create
-
-    async def __call__(self, *args: Any, **options: Any) -> "SessionConfig":
-        if _CLUSTERS not in options:
-            return await self._create(*args, **options)
-        clusters: Clusters = options.pop(_CLUSTERS)
-        session = await self._create(*args, **options)
-        _check_cluster(session.endpoint, options["auth_endpoint"], clusters)
-        return _confined(session, clusters)
+def _confined_cluster(
+    session: "SessionConfig", clusters: Clusters, endpoint: str
+) -> "SessionConfig":
+    """The session of a cluster, confined as the one of the endpoint is."""
+    _check_cluster(session.endpoint, endpoint, clusters)
+    return _confined(session, clusters)
 
 
 def _check_cluster(cluster: str, endpoint: str, clusters: Clusters) -> None:
@@ -160,20 +106,7 @@ class _NoRedirects:
     """Carries requests as the SDK's own transport does, and follows no redirect."""
 
     def __init__(self, tls_ca_cert: bytes | None) -> None:
-        from flyte.remote._client.auth import _session as sdk
-
-        self._transport = pyqwest.HTTPTransport(
-            follow_redirects=False,
-            # The others are the SDK's own.
-            tls_ca_cert=tls_ca_cert,
-            tls_include_system_certs=tls_ca_cert is None,
-            timeout=None,
-            connect_timeout=30.0,
-            read_timeout=None,
-            pool_idle_timeout=90.0,
-            tcp_keepalive_interval=30.0,
-            use_system_dns=sdk._use_system_dns(),  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the SDK has no public way to ask
-        )
+        self._transport = sdk.transport_without_redirects(tls_ca_cert)
 
     async def execute(self, request: pyqwest.Request) -> pyqwest.Response:
         response = await self._transport.execute(request)

@@ -15,10 +15,16 @@ from connectrpc.errors import ConnectError
 from flyte import remote
 from flyte.errors import InitializationError
 
-from passthrough_auth.core import ConfigurationError, Credentials, current_credentials
+from passthrough_auth.core.caller import (
+    CallerScope,
+    Credentials,
+    checked_bindings,
+    current_credentials,
+)
+from passthrough_auth.core.errors import ConfigurationError
 
 from .binding import bind_flyte, refusal_in
-from .sessions import client_for_callers
+from .sdk import check_not_forked, current_client
 
 if TYPE_CHECKING:
     from flyte.remote._client.controlplane import ClientSet
@@ -56,7 +62,7 @@ class _CurrentUser:
         client = _client()
         user = _verified.recall(client, credentials, max_age)
         if user is None:
-            with bind_flyte(credentials):
+            with _acting_as(credentials).active():
                 try:
                     user = _as_user(remote.User.get())
                 except ConnectError as error:
@@ -71,7 +77,7 @@ class _CurrentUser:
         client = _client()
         user = _verified.recall(client, credentials, max_age)
         if user is None:
-            with bind_flyte(credentials):
+            with _acting_as(credentials).active():
                 try:
                     user = _as_user(await remote.User.get.aio())
                 except ConnectError as error:
@@ -140,8 +146,15 @@ _verified = _Verified()
 current_user = _CurrentUser()
 
 
+def _acting_as(credentials: Credentials) -> CallerScope:
+    """The scope of one question to Flyte, also where the app has named no binding."""
+    return CallerScope(credentials, bindings=checked_bindings([bind_flyte]))
+
+
 def _client() -> "ClientSet":
-    client = client_for_callers()
+    check_not_forked()
+    checked_bindings([bind_flyte])
+    client = current_client()
     if client is None:
         raise InitializationError(
             "ClientNotInitializedError",
