@@ -6,16 +6,17 @@ import gc
 
 import aiohttp
 import pytest
+from tests.clients.aiohttp_connector import connector
+from tests.clients.drivers import driver
+from tests.clients.suite import Bench, cases_for
 
 from passthrough_auth.clients.aiohttp import caller_session
 from passthrough_auth.core import (
     ConfigurationError,
     DestinationNotAllowed,
     Destinations,
-    auth_metadata,
+    acting_as,
 )
-from passthrough_auth.testing.clients import Bench, cases_for, driver
-from passthrough_auth.testing.clients.drivers.aiohttp import connector
 
 AIOHTTP = driver("aiohttp")
 
@@ -31,7 +32,7 @@ ALICE = ("authorization", "Bearer alice-token")
 
 
 def as_alice():
-    return auth_metadata(ALICE, bindings=())
+    return acting_as(ALICE, bindings=())
 
 
 def run(world, use, **options):

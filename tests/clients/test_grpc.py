@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import threading
-import time
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,11 @@ import grpc
 import grpc.aio
 import grpc.experimental
 import pytest
+from tests.clients.drivers import DRIVERS, driver
+from tests.clients.grpc_world import grpc_world, method
+from tests.clients.suite import Bench, cases_for
+from tests.clients.suite.cases import environment
+from tests.clients.suite.proxy import recording_proxy
 
 from passthrough_auth.clients.grpc import (
     aio_insecure_channel,
@@ -26,15 +30,11 @@ from passthrough_auth.core import (
     Destination,
     DestinationNotAllowed,
     Destinations,
-    Hold,
     NoCaller,
-    auth_metadata,
+    acting_as,
     current_credentials,
 )
-from passthrough_auth.testing.clients import DRIVERS, Bench, cases_for, driver
-from passthrough_auth.testing.clients.cases import environment
-from passthrough_auth.testing.clients.grpc_world import grpc_world, method
-from passthrough_auth.testing.clients.proxy import recording_proxy
+from passthrough_auth.core.caller import CallerScope
 
 # Before 1.85, grpc.aio raises what an interceptor has raised once more when the call is collected,
 # where nothing can catch it.
@@ -68,7 +68,7 @@ METHOD = method("unary_unary")
 
 
 def as_alice():
-    return auth_metadata(ALICE, bindings=())
+    return acting_as(ALICE, bindings=())
 
 
 def target_of(world, origin):
@@ -93,19 +93,19 @@ def test_call_credentials_of_the_channels_maker_are_why_there_are_interceptors(w
             callback([("authorization", current_credentials().headers()["authorization"])], None)
 
     def channel_of(name):
-        with auth_metadata(("authorization", f"Bearer {name}"), bindings=()):
+        with acting_as(("authorization", f"Bearer {name}"), bindings=()):
             calling = grpc.metadata_call_credentials(Plugin())
             both = grpc.composite_channel_credentials(trusted, calling)
             return grpc.secure_channel(target_of(world, "named"), both)
 
     with (
         channel_of("alice") as channel,
-        auth_metadata(("authorization", "Bearer bob"), bindings=()),
+        acting_as(("authorization", "Bearer bob"), bindings=()),
     ):
         try:
             found = seen(channel)["authorization"]
         except grpc.RpcError as error:
-            # Alice's hold has been closed: at best, nobody is found.
+            # Alice's scope has been closed: at best, no caller is found.
             found = error.details()
 
     assert found != "Bearer bob"
@@ -118,9 +118,9 @@ def test_a_channel_made_for_alice_carries_bob_and_nothing(world, trusted):
         channel = secure_channel(target, trusted, destinations=destinations)
         assert seen(channel)["authorization"] == ALICE[1]
     with channel:
-        with auth_metadata(("authorization", "Bearer bob"), bindings=()):
+        with acting_as(("authorization", "Bearer bob"), bindings=()):
             assert seen(channel)["authorization"] == "Bearer bob"
-        with Hold(None, "public").active():
+        with CallerScope(None, "public").active():
             assert "authorization" not in seen(channel)
         with pytest.raises(NoCaller):
             seen(channel)
@@ -243,7 +243,7 @@ def test_a_name_that_grpc_has_no_metadata_for_is_refused_with_the_call(world, na
     with (
         insecure_channel(target, destinations=named) as channel,
         insecure_channel(target, destinations=renamed) as renaming,
-        auth_metadata((name, "abc"), bindings=()),
+        acting_as((name, "abc"), bindings=()),
     ):
         with pytest.raises(ConfigurationError, match="as in Destination") as caught:
             seen(channel)
@@ -388,8 +388,8 @@ def as_bob_on_a_channel_in_use_by_alice(world):
     """The channel, on which Alice began to call first and has not ended yet."""
     with insecure_channel(target_of(world, "plain"), destinations=world.destinations()) as channel:
         with as_alice():
-            first = begun(channel, "unary_unary", b"/slow/1")
-            with auth_metadata(AS_BOB, bindings=()):
+            first = begun(channel, "unary_unary", b"/slow/60")
+            with acting_as(AS_BOB, bindings=()):
                 yield channel
         first.cancel()
 
@@ -398,13 +398,15 @@ def as_bob_on_a_channel_in_use_by_alice(world):
 def test_a_done_callback_acts_for_nobody_least_of_all_for_who_called_before(world, kind):
     """One thread of gRPC's runs those of all calls on a channel."""
     found = Future()
+    world.let_go.clear()
     with as_bob_on_a_channel_in_use_by_alice(world) as channel:
-        call = begun(channel, kind, b"/slow/0.1")
+        call = begun(channel, kind, b"/held")
         call.add_done_callback(lambda _call: found.set_result(caller()))
+        world.let_go.set()
         for _ in call if kind.endswith("stream") else ():
             pass
 
-        assert found.result(timeout=10) == "outside"
+        assert found.result(timeout=60) == "outside"
 
 
 def test_a_done_callback_of_a_call_that_is_done_runs_where_it_is_added(world):
@@ -437,6 +439,7 @@ def test_requests_that_are_streamed_are_produced_as_the_caller_of_their_call(wor
 def test_what_watches_a_channel_acts_for_nobody(world):
     """Whoever watches first starts a thread that calls all who watch later."""
     found, ready = [], threading.Event()
+    before = set(threading.enumerate())
 
     def of_alice(_state):
         found.append(caller())
@@ -449,13 +452,14 @@ def test_what_watches_a_channel_acts_for_nobody(world):
     with insecure_channel(target_of(world, "plain"), destinations=world.destinations()) as channel:
         with as_alice():
             channel.subscribe(of_alice)
-            with auth_metadata(AS_BOB, bindings=()):
+            with acting_as(AS_BOB, bindings=()):
                 channel.subscribe(of_bob, try_to_connect=True)
-                assert ready.wait(timeout=10)
-                grpc.channel_ready_future(channel).result(timeout=10)
+                assert ready.wait(timeout=60)
+                grpc.channel_ready_future(channel).result(timeout=60)
         channel.unsubscribe(of_alice)
         channel.unsubscribe(of_bob)
-        time.sleep(0.5)  # gRPC's thread looks every 0.2 seconds whether anyone still does
+        for thread in set(threading.enumerate()) - before:
+            thread.join(60)  # gRPC's looks every 0.2 seconds whether anyone still does
 
     assert set(found) == {"outside"}
 
@@ -472,9 +476,11 @@ def test_with_asyncio_callbacks_and_requests_have_the_caller_of_their_call(world
             target_of(world, "plain"), destinations=world.destinations()
         ) as channel:
             with as_alice():
-                first = channel.unary_unary(METHOD)(b"/slow/1")
-                await asyncio.sleep(0.1)
-            with auth_metadata(AS_BOB, bindings=()):
+                first = channel.unary_unary(METHOD)(b"/slow/60/first")
+                # It arrives in another thread.
+                while "/slow/60/first" not in [each.path for each in world.arrivals()]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+            with acting_as(AS_BOB, bindings=()):
                 for kind in ("unary_unary", "unary_stream", *STREAMED):
                     call = getattr(channel, kind)(method(kind))(
                         requests() if kind in STREAMED else b"/slow/0.1"

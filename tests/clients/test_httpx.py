@@ -1,13 +1,15 @@
 """httpx and httpx2: the suite that every client passes, and what is their own."""
 
 import asyncio
-import inspect
 import json
 from functools import partial
 
 import httpx
 import httpx2
 import pytest
+from tests.clients.drivers import driver
+from tests.clients.suite import Bench, cases_for
+from tests.clients.suite.proxy import recording_proxy
 
 from passthrough_auth.clients import httpx as our_httpx
 from passthrough_auth.clients import httpx2 as our_httpx2
@@ -16,10 +18,8 @@ from passthrough_auth.core import (
     ConfigurationError,
     DestinationNotAllowed,
     Destinations,
-    auth_metadata,
+    acting_as,
 )
-from passthrough_auth.testing.clients import Bench, cases_for, driver
-from passthrough_auth.testing.clients.proxy import recording_proxy
 
 DRIVERS = [driver(name) for name in ("httpx", "httpx-async", "httpx2", "httpx2-async")]
 
@@ -39,15 +39,7 @@ ALICE = ("authorization", "Bearer alice-token")
 
 
 def as_alice():
-    return auth_metadata(ALICE, bindings=())
-
-
-def test_the_two_adapters_differ_in_the_package_alone():
-    """Two files, so that each has the types of its own package; what they do is in one place."""
-    one, other = map(inspect.getsource, (our_httpx, our_httpx2))
-
-    assert one != other
-    assert one.replace("httpx", "") == other.replace("httpx2", "").replace("httpx", "")
+    return acting_as(ALICE, bindings=())
 
 
 BOTH = pytest.mark.parametrize(
@@ -96,7 +88,7 @@ def test_an_option_of_the_transports_is_refused_beside_one(library, ours, option
 
 
 @BOTH
-def test_whether_it_is_proxied_is_said_of_a_transport(library, ours):
+def test_proxied_describes_a_transport_of_the_apps_own(library, ours):
     destinations = Destinations("https://a.example")
     for make in (
         ours.caller_client,
@@ -104,7 +96,7 @@ def test_whether_it_is_proxied_is_said_of_a_transport(library, ours):
         ours.CallerTransport,
         ours.AsyncCallerTransport,
     ):
-        with pytest.raises(ConfigurationError, match="said of a transport of your own"):
+        with pytest.raises(ConfigurationError, match="describes a transport of your own"):
             make(destinations, proxied=False)
         with pytest.raises(ConfigurationError, match="True or False, not 'no'"):
             make(destinations, transport=library.MockTransport(lambda _request: None), proxied="no")
@@ -141,7 +133,7 @@ def called(library, ours, how, world, url, *, proxy=None, **said):
 @pytest.mark.parametrize("how", ["client", "transport", "client-async", "transport-async"])
 @pytest.mark.parametrize("said", [{}, {"proxied": True}], ids=["not said", "said"])
 def test_a_transport_that_leads_through_a_proxy_shows_it_nothing(library, ours, how, said, world):
-    """Nothing public tells that it does, so plain http is refused unless the app knows better."""
+    """That isn't known here, so plain http is refused unless the app writes proxied=False."""
     call = partial(called, library, ours, how, world, **said)
     with recording_proxy() as proxy:
         with pytest.raises(DestinationNotAllowed) as refused:
@@ -275,7 +267,7 @@ def test_a_redirect_followed_by_hand_is_a_hop_of_the_same_call(library, ours, wo
     pairs = (ALICE, ("x-team-token", "alice-team"))
     with (
         ours.caller_client(world.destinations(), verify=world.verify()) as client,
-        auth_metadata(*pairs, bindings=()),
+        acting_as(*pairs, bindings=()),
     ):
         url = world.redirect("named", world.url("stranger"))
         response = client.get(url, headers={"x-team-token": "app-own"})
@@ -291,7 +283,7 @@ def test_a_request_sent_again_is_sent_as_whoever_sends_it(library, ours, world):
         request = client.build_request("GET", world.url("named"))
         seen = []
         for name in ("alice", "bob"):
-            with auth_metadata(("authorization", f"Bearer {name}"), bindings=()):
+            with acting_as(("authorization", f"Bearer {name}"), bindings=()):
                 seen.append(client.send(request).json()["headers"]["authorization"])
 
     assert seen == ["Bearer alice", "Bearer bob"]

@@ -7,11 +7,12 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPDigestAuth
 from requests.cookies import cookiejar_from_dict
+from tests.clients.drivers import driver
+from tests.clients.suite import Bench, cases_for
 from urllib3.util import Retry
 
 from passthrough_auth.clients.requests import CallerSession
-from passthrough_auth.core import ConfigurationError, Destinations, auth_metadata
-from passthrough_auth.testing.clients import Bench, cases_for, driver
+from passthrough_auth.core import ConfigurationError, Destinations, acting_as
 
 REQUESTS = driver("requests")
 
@@ -27,7 +28,7 @@ ALICE = ("authorization", "Bearer alice-token")
 
 
 def as_alice():
-    return auth_metadata(ALICE, bindings=())
+    return acting_as(ALICE, bindings=())
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_a_redirect_that_a_hook_of_the_app_answers_with_takes_nothing_of_the_app
         answer.headers["location"] = world.url("stranger")
         return answer
 
-    with auth_metadata(ALICE, ("x-team-token", "alice"), bindings=()):
+    with acting_as(ALICE, ("x-team-token", "alice"), bindings=()):
         session.get(
             world.url("named"), headers={"X-Team-Token": "app-own"}, hooks={"response": hook}
         )
@@ -177,7 +178,7 @@ def test_a_cookie_given_with_a_request_is_sent(session, world):
 def test_a_cookie_given_with_a_request_is_not_followed_by_the_callers(session, world):
     """requests would send it again after a redirect, with what the response before has set."""
     world.clear()
-    with auth_metadata(ALICE, ("cookie", "session=alice"), bindings=()):
+    with acting_as(ALICE, ("cookie", "session=alice"), bindings=()):
         session.get(world.redirect("named", "/whoami"), cookies={"app": "own"})
 
     assert [each.credentials() for each in world.arrivals()] == [

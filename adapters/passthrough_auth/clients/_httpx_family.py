@@ -1,13 +1,17 @@
-"""What httpx and httpx2 share: one API, two packages. Nothing here imports either."""
+"""The caller's credentials for httpx and httpx2, which have one API in two packages.
 
-from collections.abc import MutableMapping
-from typing import Any, Protocol, TypeVar
+Nothing here imports either. The modules `httpx` and `httpx2` beside this one name the classes.
+"""
 
-from passthrough_auth.core import ConfigurationError, Destinations, Trail, check_destinations
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from ._shared import INSTEAD, refuse_options
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.outbound import Destinations, check_destinations
 
-TRANSPORT_OPTIONS = (
+from ._shared import REFUSED_OPTIONS, NoCookies, check_common_settings, refuse_options
+
+_TRANSPORT_OPTIONS = (
     "verify",
     "cert",
     "http1",
@@ -19,29 +23,27 @@ TRANSPORT_OPTIONS = (
     "retries",
     "socket_options",
 )
-"""The options of a client that its transport takes."""
-
 _REFUSED = {
-    **INSTEAD,
+    **REFUSED_OPTIONS,
     "mounts": "goes through one transport; write transport=",
     # Up to httpx 0.27, a mapping that makes mounts.
     "proxies": "goes through one proxy at most; write proxy=",
 }
-_UNTOLD = (
-    "Nothing public tells whether the transport given leads through one: if it doesn't, write "
+_PROXY_ADVICE = (
+    "Whether the given transport leads through a proxy isn't known here: if it doesn't, write "
     "proxied=False beside it"
 )
-# Where the trail of a call is kept between two of its hops: a redirected request takes the
-# extensions of the one before along, and transports ignore those that they don't know.
-_TRAIL = "passthrough_auth"
+# The extension of a request with the history of its call. A redirected request takes along the
+# extensions of the one before, and transports ignore those that they don't know.
+_REDIRECTS = "passthrough_auth"
 
 
 class _Request(Protocol):
     @property
-    def url(self) -> Any: ...
+    def method(self) -> str: ...
 
     @property
-    def method(self) -> str: ...
+    def url(self) -> Any: ...
 
     @property
     def headers(self) -> Any: ...
@@ -52,94 +54,188 @@ class _Request(Protocol):
     extensions: Any
 
 
-_R = TypeVar("_R", bound=_Request)
-_T = TypeVar("_T")
+class _Response(Protocol):
+    @property
+    def headers(self) -> Any: ...
 
 
-def take_transport_options(options: dict[str, Any], transport: object) -> dict[str, Any]:
-    """Move the transport's options out of a client's, and refuse those that would go around it.
+class _Transport(Protocol):
+    def handle_request(self, request: Any) -> Any: ...
 
-    Raises `ConfigurationError`, for an option beside a transport of the app's own as well, which
-    would not have it.
+    def close(self) -> None: ...
+
+
+class _AsyncTransport(Protocol):
+    async def handle_async_request(self, request: Any) -> Any: ...
+
+    async def aclose(self) -> None: ...
+
+
+_RequestT = TypeVar("_RequestT", bound=_Request)
+_ResponseT = TypeVar("_ResponseT", bound=_Response)
+_AnyTransportT = TypeVar("_AnyTransportT")
+_TransportT = TypeVar("_TransportT", bound=_Transport)
+_AsyncTransportT = TypeVar("_AsyncTransportT", bound=_AsyncTransport)
+_ClientT = TypeVar("_ClientT")
+
+
+class _TransportBase(Generic[_RequestT, _ResponseT, _AnyTransportT]):
+    """A transport that gives each hop its credentials, and sends it through another transport.
+
+    In a client of the app's own it takes Set-Cookie off responses, because that client's cookie jar
+    is shared by all callers, unless `shared_jar=False` says that it has none. `proxied` says
+    whether `transport` leads through a proxy, which may not see credentials: they go by https only,
+    unless it is False.
+
+    Raises `ConfigurationError` for a transport of the other kind, sync or async, and for a
+    `proxied` that can't be right.
     """
-    refuse_options(options, _REFUSED)
-    own = {name: options.pop(name) for name in TRANSPORT_OPTIONS if name in options}
-    if own and transport is not None:
-        given = ", ".join(f"{name}=" for name in own)
-        raise ConfigurationError(
-            f"{given} can't be given beside transport=, which would not have it: give it to the "
-            "transport, as in transport=HTTPTransport(verify=...)"
-        )
-    return own
 
-
-def is_proxied(transport: object, proxied: object, proxy: object = None) -> bool | None:
-    """Whether requests go through a proxy; None if only the app knows, and has not said.
-
-    A transport of the app's own doesn't say. For one that we make, `proxy` decides. Raises
-    `ConfigurationError` for a `proxied` that can't be right.
-    """
-    if proxied is not None and not isinstance(proxied, bool):
-        raise ConfigurationError(f"proxied is True or False, not {proxied!r}")
-    if transport is not None:
-        return proxied
-    if proxied is not None:
-        raise ConfigurationError(
-            "proxied is said of a transport of your own, given with it. Leave it out, or write "
-            "proxy= for a client"
-        )
-    return proxy is not None
-
-
-def checked_transport(transport: _T, kind: type[_T]) -> _T:
-    """A transport of that kind: a sync one for a sync client, an async one for an async one."""
-    if not isinstance(transport, kind):
-        library = kind.__module__.partition(".")[0]
-        prefix = "Async" if kind.__name__.startswith("Async") else ""
-        raise ConfigurationError(
-            f"transport= takes an {library}.{kind.__name__} here, which {type(transport).__name__} "
-            f"is not: write one such as {prefix}HTTPTransport or {prefix}CallerTransport"
-        )
-    return transport
-
-
-class Carrier:
-    """Judges each hop, and makes the request that goes out for it."""
-
-    __slots__ = ("_destinations", "_proxied", "_shared_jar")
+    base_class: ClassVar[type]
+    """The class that the library's transports of this kind derive from."""
+    default_class: ClassVar[Callable[..., Any]]
+    """The library's transport of this kind that makes connections."""
 
     def __init__(
-        self, destinations: Destinations, *, proxied: bool | None, shared_jar: bool
+        self,
+        destinations: Destinations,
+        transport: _AnyTransportT | None = None,
+        *,
+        proxied: bool | None = None,
+        shared_jar: bool = True,
     ) -> None:
+        check_proxied(proxied, transport)
         self._destinations = check_destinations(destinations)
-        self._proxied = proxied
+        if transport is None:
+            proxied = False
+        self._transport = self._checked(self.default_class() if transport is None else transport)
+        # Unless the app says otherwise, its own transport may lead through a proxy.
+        self._proxied = proxied is not False
+        self._advice = _PROXY_ADVICE if proxied is None else ""
         self._shared_jar = shared_jar
 
-    def outgoing(self, request: _R) -> _R:
-        """A copy with the headers that this hop carries.
+    def _checked(self, transport: _AnyTransportT) -> _AnyTransportT:
+        if not isinstance(transport, self.base_class):
+            kind, given = self.base_class, type(transport).__name__
+            raise ConfigurationError(
+                f"transport= takes an {kind.__module__.partition('.')[0]}.{kind.__name__} here, "
+                f"which {given} is not: write one such as {self.default_class.__name__} or "
+                f"{type(self).__name__}"
+            )
+        return transport
 
-        The request that the client keeps, and redirects and shows in its responses, has none.
+    def _outgoing(self, request: _RequestT) -> _RequestT:
+        """A copy of the request with the headers of this hop.
+
+        The client keeps the original, redirects it and shows it in responses and errors. So that
+        one gets none of the caller's credentials.
         """
-        url = str(request.url)
-        trail: Trail | None = request.extensions.get(_TRAIL)
-        hop = self._destinations.hop(url, trail)
-        if hop.add and self._proxied is not False:
-            self._destinations.refuse_plain_proxy(url, "" if self._proxied else _UNTOLD)
-        headers = request.headers.copy()
-        hop.apply(headers)
-        # Replaced, not changed: older releases keep the app's own dict here.
-        request.extensions = {**request.extensions, _TRAIL: hop.trail}
         make: Any = type(request)
-        copy: _R = make(
+        outgoing: _RequestT = make(
             request.method,
             request.url,
-            headers=headers,
+            headers=request.headers,
             stream=request.stream,
             extensions=request.extensions,
         )
-        return copy
+        redirects = self._destinations.carry(
+            str(request.url),
+            outgoing.headers,
+            request.extensions.get(_REDIRECTS),
+            proxied=self._proxied,
+            advice=self._advice,
+        )
+        # Replaced, not changed: older releases keep the app's own dict here.
+        request.extensions = {**request.extensions, _REDIRECTS: redirects}
+        return outgoing
 
-    def incoming(self, headers: MutableMapping[str, str]) -> None:
-        """Keep a response's cookies out of a jar that other callers' requests take them from."""
-        if self._shared_jar and "set-cookie" in headers:
-            del headers["set-cookie"]
+    def _incoming(self, response: _ResponseT) -> _ResponseT:
+        """The response, without cookies for a jar that other callers' requests take them from."""
+        if self._shared_jar and "set-cookie" in response.headers:
+            del response.headers["set-cookie"]
+        return response
+
+
+class SyncTransportBase(_TransportBase[_RequestT, _ResponseT, _TransportT]):
+    """The base of the sync `CallerTransport` of each library."""
+
+    def handle_request(self, request: _RequestT) -> _ResponseT:
+        return self._incoming(self._transport.handle_request(self._outgoing(request)))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class AsyncTransportBase(_TransportBase[_RequestT, _ResponseT, _AsyncTransportT]):
+    """The base of the `AsyncCallerTransport` of each library."""
+
+    async def handle_async_request(self, request: _RequestT) -> _ResponseT:
+        return self._incoming(await self._transport.handle_async_request(self._outgoing(request)))
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+class ClientFactory(Generic[_ClientT, _AnyTransportT]):
+    """Makes the clients of one library and kind, sync or async."""
+
+    def __init__(
+        self,
+        client: Callable[..., _ClientT],
+        transport: type[_TransportBase[Any, Any, _AnyTransportT]],
+        header_names: Callable[[Any], Iterable[str]],
+    ) -> None:
+        self._client = client
+        self._transport = transport
+        self._header_names = header_names
+
+    def caller_client(
+        self,
+        destinations: Destinations,
+        *,
+        transport: _AnyTransportT | None = None,
+        proxied: bool | None = None,
+        **options: Any,
+    ) -> _ClientT:
+        """A client that acts as the caller of the request that is being served.
+
+        Make one and share it; an async one belongs to the event loop that it is first used in. It
+        takes the options of the library's `Client` and of its `HTTPTransport`. It keeps no cookies
+        and takes neither proxies nor passwords from the environment. Each call raises the errors of
+        `Destinations.headers_for`, before anything is sent, and else those of the library.
+
+        A `transport` of your own takes the place of `HTTPTransport`, and has its options itself.
+        Say with `proxied` whether it leads through a proxy: plain http is refused unless it is
+        False.
+
+        Raises `ConfigurationError` for an option that would lead around the boundary.
+        """
+        refuse_options(options, _REFUSED)
+        check_proxied(proxied, transport)
+        default = self._transport.default_class
+        transport_options = {
+            name: options.pop(name) for name in _TRANSPORT_OPTIONS if name in options
+        }
+        if transport is None:
+            transport = default(**transport_options)
+            proxied = transport_options.get("proxy") is not None
+        elif transport_options:
+            raise ConfigurationError(
+                f"{', '.join(f'{name}=' for name in transport_options)} can't be given beside "
+                "transport=, which would not have it: give it to the transport, as in "
+                f"transport={default.__name__}(verify=...)"
+            )
+        carrying = self._transport(destinations, transport, proxied=proxied, shared_jar=False)
+        check_common_settings(options, self._header_names(options.get("headers")), destinations)
+        return self._client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
+
+
+def check_proxied(proxied: object, transport: object) -> None:
+    """Raise `ConfigurationError` for a `proxied` that can't be right beside this transport."""
+    if proxied is not None and not isinstance(proxied, bool):
+        raise ConfigurationError(f"proxied is True or False, not {proxied!r}")
+    if proxied is not None and transport is None:
+        raise ConfigurationError(
+            "proxied describes a transport of your own, given with it. Leave it out, or write "
+            "proxy= for a client"
+        )

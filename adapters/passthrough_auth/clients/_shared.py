@@ -1,4 +1,4 @@
-"""Clients that many callers share: what is set on one would travel with each of them.
+"""Settings that clients refuse because many callers share them.
 
 Cookies that one caller was given must not travel with the next, and credentials of the app's own
 must not silently take the place of each caller's.
@@ -10,11 +10,19 @@ from http.cookiejar import Cookie, CookieJar
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request
 
-from passthrough_auth.core import ConfigurationError, Destinations
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.outbound import Destinations
+
+REFUSED_OPTIONS = {
+    "cookies": "keeps no cookies; send one with headers={'Cookie': ...} on the request",
+    "auth": "sends the caller's credentials; to call as the app itself, use a client of its own",
+    "trust_env": "takes neither proxies nor passwords from the environment; name them in code",
+}
+"""Options that would act in place of a caller, each with the behaviour of a caller's client."""
 
 
 class NoCookies(CookieJar):
-    """Takes nothing from responses. Set-Cookie can still be read off each response."""
+    """A jar that stays empty. Set-Cookie can still be read from each response."""
 
     def extract_cookies(self, response: HTTPResponse | Any, request: Request | Any) -> None:
         pass
@@ -26,49 +34,43 @@ class NoCookies(CookieJar):
         )
 
 
-INSTEAD = {
-    "cookies": "keeps no cookies; send one with headers={'Cookie': ...} on the request",
-    "auth": "sends the caller's credentials; to call as the app itself, use a client of its own",
-    "trust_env": "takes neither proxies nor passwords from the environment; name them in code",
-}
-"""What a caller's client does in place of what these would make it do."""
+class SharedClient:
+    """Mixed into a client, so that the refused options can't be set on it later either.
 
-
-class Shared:
-    """A client on which nothing can be set that would act in place of a caller, or lead elsewhere.
-
-    Raises `ConfigurationError`.
+    Setting one raises `ConfigurationError`.
     """
 
-    if not TYPE_CHECKING:  # to type checkers, it would permit to set any name at all
+    if not TYPE_CHECKING:  # type checkers would then let any name be set
 
         def __setattr__(self, name: str, value: object) -> None:
             harmless = isinstance(value, NoCookies) if name == "cookies" else not value
-            # Not yet there, it is what the client's own class begins with.
-            if name in INSTEAD and not harmless and hasattr(self, name):
-                raise ConfigurationError(f"{name} can't be set: a caller's client {INSTEAD[name]}")
+            # The first value is the one that the client's own class sets on construction.
+            if name in REFUSED_OPTIONS and not harmless and hasattr(self, name):
+                raise ConfigurationError(
+                    f"{name} can't be set: a caller's client {REFUSED_OPTIONS[name]}"
+                )
             super().__setattr__(name, value)
 
 
-def refuse_options(options: Iterable[str], instead: dict[str, str]) -> None:
+def refuse_options(options: Iterable[str], refused: Mapping[str, str]) -> None:
     """Raise `ConfigurationError` for an option that would lead around the boundary."""
     for name in options:
-        if name in instead:
+        if name in refused:
             raise ConfigurationError(
-                f"{name} can't be given here: a caller's client {instead[name]}"
+                f"{name} can't be given here: a caller's client {refused[name]}"
             )
 
 
-def check_shared(
+def check_common_settings(
     options: Mapping[str, Any], headers: Iterable[str], destinations: Destinations
 ) -> None:
-    """Check what the calls of a client have in common: where they go, and the names of headers.
+    """Check the settings that all calls of a client have in common: headers and `base_url`.
 
     Raises `ConfigurationError` for a header that would stand for every caller, and
     `DestinationNotAllowed` for a `base_url` that isn't named.
     """
     for name in headers:
-        if name.lower() in destinations.confined_headers():
+        if name.lower() in destinations.sensitive_names():
             raise ConfigurationError(
                 f"the header {name!r} of a caller's client would take the place of each caller's "
                 "own. To call as the app itself, use a plain client"

@@ -8,56 +8,113 @@ from contextvars import ContextVar, Token
 from types import SimpleNamespace
 from typing import Any
 
-from passthrough_auth.core import (
-    ConfigurationError,
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.outbound import (
     Destinations,
-    Trail,
+    Redirects,
     check_destinations,
     keep_first_cookie,
-    requires_extra,
 )
+from passthrough_auth.optional_import import optional_import
 
 from ._event_loop import require_running_loop
-from ._shared import INSTEAD, check_shared, refuse_options
+from ._shared import REFUSED_OPTIONS, check_common_settings, refuse_options
 
-with requires_extra("aiohttp"):
+with optional_import("aiohttp"):
     import aiohttp
     from multidict import CIMultiDict
 
-_REFUSED = {**INSTEAD, "cookie_jar": INSTEAD["cookies"]}
+_REFUSED = {**REFUSED_OPTIONS, "cookie_jar": REFUSED_OPTIONS["cookies"]}
 
 
 def caller_session(destinations: Destinations, **options: Any) -> aiohttp.ClientSession:
-    """A session that acts as the caller of whichever request is being served.
+    """A session that acts as the caller of the request that is being served.
 
     Make one in each event loop and share it there. It takes the options of
     `aiohttp.ClientSession`; it keeps no cookies and takes neither proxies nor passwords (netrc)
-    from the environment. Each call raises what `Destinations.headers_for` raises, before anything
-    is sent, and else what aiohttp raises.
+    from the environment. Each call raises the errors of `Destinations.headers_for`, before anything
+    is sent, and else those of aiohttp.
 
     Raises `ConfigurationError` for an option that would lead around the boundary, and
     `RuntimeError` where no event loop runs.
     """
     refuse_options(options, _REFUSED)
     headers = CIMultiDict[str](options.get("headers") or ())
-    check_shared(options, headers, check_destinations(destinations))
+    check_common_settings(options, headers, check_destinations(destinations))
     require_running_loop("caller_session(...)")
-    given = options.pop("middlewares", ())
-    middlewares = (_begin_hop, *given, _CallerMiddleware(destinations))
-    traces = [*(options.pop("trace_configs", None) or ()), _calls_of(destinations)]
+    app_middlewares = options.pop("middlewares", ())
+    app_traces = options.pop("trace_configs", None) or ()
     return aiohttp.ClientSession(
-        middlewares=middlewares,
-        trace_configs=traces,
+        middlewares=(_begin_hop, *app_middlewares, _CallerMiddleware(destinations)),
+        trace_configs=[*app_traces, _trace_of_calls(destinations)],
         cookie_jar=aiohttp.DummyCookieJar(),
         **options,
     )
 
 
-class _CallerMiddleware:
-    """The last of a session's middlewares: sends each hop with what may travel to its origin.
+class _Call:
+    """One call of a session: the history of its hops, and the headers that it began with."""
 
-    It is of no use in a session of anybody else's, which would not tell it which hops are of one
-    call, and whose cookie jar would carry one caller's cookies along with the next.
+    __slots__ = (
+        "_first_authorization",
+        "_first_cookie",
+        "_has_plain_url",
+        "redirects",
+        "session",
+    )
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.redirects: Redirects | None = None
+        self._first_authorization: str | None = None
+        self._first_cookie: str | None = None
+        self._has_plain_url = False
+
+    def begin_hop(self, request: aiohttp.ClientRequest) -> None:
+        """Look at a hop as aiohttp has made it, before the app's middlewares set any header.
+
+        If the Location had a user name and password, aiohttp has taken them off the URL and made
+        an Authorization header of them. In some releases it also adds the cookies of the response
+        before, without a jar.
+        """
+        authorization = request.headers.get("authorization")
+        if self._first_cookie is None:  # the first hop
+            self._first_authorization = authorization
+        self._has_plain_url = authorization in (None, self._first_authorization)
+        self._first_cookie = keep_first_cookie(request.headers, self._first_cookie)
+
+    def url_of(self, request: aiohttp.ClientRequest) -> str:
+        """The URL of this hop, or "" if its Location had, or may have had, a user name."""
+        return str(request.url) if self._has_plain_url else ""
+
+
+_current_call: ContextVar[_Call | None] = ContextVar("passthrough_auth_aiohttp_call", default=None)
+
+
+def _call_of(request: aiohttp.ClientRequest) -> _Call:
+    """The call that this hop belongs to."""
+    call = _current_call.get()
+    if call is None or call.session is not request.session:
+        raise ConfigurationError(
+            "a middleware called its handler in another context than that of the call, so the call "
+            "can't be recognised. Await the handler, or leave the context to asyncio.create_task"
+        )
+    return call
+
+
+async def _begin_hop(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """The first middleware of a session. It runs once a hop, however often the app's try it."""
+    _call_of(request).begin_hop(request)
+    return await handler(request)
+
+
+class _CallerMiddleware:
+    """The last middleware of a session. It sends each hop with the credentials for its origin.
+
+    By itself it is of no use: another session would not say which hops are of one call, and would
+    keep one caller's cookies for the next.
     """
 
     def __init__(self, destinations: Destinations) -> None:
@@ -67,75 +124,25 @@ class _CallerMiddleware:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         call = _call_of(request)
-        hop = self._destinations.hop(call.url_of(request), call.trail)
-        if hop.add and request.proxy is not None:
-            self._destinations.refuse_plain_proxy(str(request.url))
-        added = hop.apply(request.headers)
-        # What a middleware of the app sets on a later try is the app's own: any other Cookie was
-        # taken away before it saw the hop.
-        call.trail = hop.trail._replace(cookie=None)
+        redirects = self._destinations.carry(
+            call.url_of(request),
+            request.headers,
+            call.redirects,
+            proxied=request.proxy is not None,
+        )
+        # A Cookie that a middleware of the app sets on a later try is the app's own: any other was
+        # removed when the hop began.
+        call.redirects = redirects._replace(cookie=None)
         try:
             return await handler(request)
         finally:
             # They have been sent. Errors raised later show the headers that are here then.
-            for name in added:
+            for name in redirects.added:
                 del request.headers[name]
 
 
-class _Call:
-    """One call of a session: the trail of its hops, and what it began with."""
-
-    __slots__ = ("_authorization", "_cookie", "_is_plain", "session", "trail")
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
-        self.trail: Trail | None = None
-        self._authorization: str | None = None
-        self._cookie: str | None = None
-        self._is_plain = False
-
-    def begin_hop(self, request: aiohttp.ClientRequest) -> None:
-        """Look at a hop as aiohttp has made it: the app's middlewares may set what they like.
-
-        If the Location had a user name and password, aiohttp has taken them off the URL and made
-        an Authorization header of them. In some releases it also adds the cookies of the response
-        before, without a jar.
-        """
-        authorization = request.headers.get("authorization")
-        if self._cookie is None:  # the first hop
-            self._authorization = authorization
-        self._is_plain = authorization in (None, self._authorization)
-        self._cookie = keep_first_cookie(request.headers, self._cookie)
-
-    def url_of(self, request: aiohttp.ClientRequest) -> str:
-        """The URL of this hop, or "" if its Location had, or may have had, a user name."""
-        return str(request.url) if self._is_plain else ""
-
-
-_call: ContextVar[_Call | None] = ContextVar("passthrough_auth_aiohttp_call", default=None)
-
-
-def _call_of(request: aiohttp.ClientRequest) -> _Call:
-    """The call that this hop belongs to."""
-    call = _call.get()
-    if call is None or call.session is not request.session:
-        raise ConfigurationError(
-            "a middleware has called its handler in another context than the call's, where nobody "
-            "knows which call this is. Await it, or leave the context to asyncio.create_task"
-        )
-    return call
-
-
-async def _begin_hop(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """The first of a session's middlewares: called once a hop, however often the app's try it."""
-    _call_of(request).begin_hop(request)
-    return await handler(request)
-
-
-def _calls_of(destinations: Destinations) -> aiohttp.TraceConfig:
-    """Tells where a call begins and ends: a middleware alone sees single hops.
+def _trace_of_calls(destinations: Destinations) -> aiohttp.TraceConfig:
+    """Marks where a call begins and ends, as a middleware alone sees single hops.
 
     Traces are awaited in the task of the call, so that a context variable set here is read there.
     """
@@ -147,16 +154,16 @@ def _calls_of(destinations: Destinations) -> aiohttp.TraceConfig:
     ) -> None:
         # Here the URL still has its user name, which aiohttp would send in place of the caller's.
         destinations.check(str(params.url))
-        context.token = _call.set(_Call(session))
+        context.token = _current_call.set(_Call(session))
 
     async def end(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
         token: Token[_Call | None] = context.token
-        _call.reset(token)
+        _current_call.reset(token)
 
     async def connect(session: aiohttp.ClientSession, _context: Any, _params: Any) -> None:
-        # Where `middlewares=` on one call takes the place of the session's, with ours among them.
-        call = _call.get()
-        if call is not None and call.session is session and call.trail is None:
+        # `middlewares=` on one call takes the place of the session's, with ours among them.
+        call = _current_call.get()
+        if call is not None and call.session is session and call.redirects is None:
             raise ConfigurationError(
                 "middlewares= on one call would send it without its caller: give them to "
                 "caller_session(...)"

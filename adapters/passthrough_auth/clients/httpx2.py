@@ -4,118 +4,49 @@ client = caller_client(Destinations("https://api.example.com"))
 client.get("https://api.example.com/reports")
 """
 
-from typing import Any
+from passthrough_auth.optional_import import optional_import
 
-from passthrough_auth.core import Destinations, requires_extra
+from ._httpx_family import AsyncTransportBase, ClientFactory, SyncTransportBase
+from ._shared import SharedClient
 
-from ._httpx_family import Carrier, checked_transport, is_proxied, take_transport_options
-from ._shared import NoCookies, Shared, check_shared
-
-with requires_extra("httpx2"):
+with optional_import("httpx2"):
     import httpx2
 
 
-class CallerTransport(httpx2.BaseTransport):
-    """Sends each hop with what of the caller's may travel to its origin, through `transport`.
+class CallerTransport(
+    SyncTransportBase[httpx2.Request, httpx2.Response, httpx2.BaseTransport], httpx2.BaseTransport
+):
+    """Sends each hop with the caller's credentials for its origin, through `transport`.
 
-    `caller_client` makes a client with it. In a client of your own it takes Set-Cookie off
-    responses, because that client's cookie jar is shared by all callers, unless
-    `shared_jar=False` says that it has none. `proxied` says whether `transport` leads through a
-    proxy, which may not see credentials: they go by https only, unless it is False.
+    For a client of your own: `httpx2.Client(transport=CallerTransport(destinations))`.
     """
 
-    def __init__(
-        self,
-        destinations: Destinations,
-        transport: httpx2.BaseTransport | None = None,
-        *,
-        proxied: bool | None = None,
-        shared_jar: bool = True,
-    ) -> None:
-        leads = is_proxied(transport, proxied)
-        self._carrier = Carrier(destinations, proxied=leads, shared_jar=shared_jar)
-        inner = httpx2.HTTPTransport() if transport is None else transport
-        self._transport = checked_transport(inner, httpx2.BaseTransport)
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = self._transport.handle_request(self._carrier.outgoing(request))
-        self._carrier.incoming(response.headers)
-        return response
-
-    def close(self) -> None:
-        self._transport.close()
+    base_class = httpx2.BaseTransport
+    default_class = httpx2.HTTPTransport
 
 
-class AsyncCallerTransport(httpx2.AsyncBaseTransport):
-    """`CallerTransport`, for `httpx2.AsyncClient`."""
+class AsyncCallerTransport(
+    AsyncTransportBase[httpx2.Request, httpx2.Response, httpx2.AsyncBaseTransport],
+    httpx2.AsyncBaseTransport,
+):
+    """`CallerTransport`, for an `httpx2.AsyncClient`."""
 
-    def __init__(
-        self,
-        destinations: Destinations,
-        transport: httpx2.AsyncBaseTransport | None = None,
-        *,
-        proxied: bool | None = None,
-        shared_jar: bool = True,
-    ) -> None:
-        leads = is_proxied(transport, proxied)
-        self._carrier = Carrier(destinations, proxied=leads, shared_jar=shared_jar)
-        inner = httpx2.AsyncHTTPTransport() if transport is None else transport
-        self._transport = checked_transport(inner, httpx2.AsyncBaseTransport)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._transport.handle_async_request(self._carrier.outgoing(request))
-        self._carrier.incoming(response.headers)
-        return response
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()
+    base_class = httpx2.AsyncBaseTransport
+    default_class = httpx2.AsyncHTTPTransport
 
 
-class _Client(Shared, httpx2.Client):
-    """What `caller_client` makes."""
+class _Client(SharedClient, httpx2.Client):
+    """Made by `caller_client`."""
 
 
-class _AsyncClient(Shared, httpx2.AsyncClient):
-    """What `async_caller_client` makes."""
+class _AsyncClient(SharedClient, httpx2.AsyncClient):
+    """Made by `async_caller_client`."""
 
 
-def caller_client(
-    destinations: Destinations,
-    *,
-    transport: httpx2.BaseTransport | None = None,
-    proxied: bool | None = None,
-    **options: Any,
-) -> httpx2.Client:
-    """A client that acts as the caller of whichever request is being served.
+_sync: ClientFactory[httpx2.Client, httpx2.BaseTransport]
+_sync = ClientFactory(_Client, CallerTransport, httpx2.Headers)
+_async: ClientFactory[httpx2.AsyncClient, httpx2.AsyncBaseTransport]
+_async = ClientFactory(_AsyncClient, AsyncCallerTransport, httpx2.Headers)
 
-    Make one and share it. It takes the options of `httpx2.Client` and of `httpx2.HTTPTransport`; it
-    keeps no cookies and takes neither proxies nor passwords from the environment. Each call raises
-    what `Destinations.headers_for` raises, before anything is sent, and else what httpx2 raises.
-
-    A `transport` of your own takes the place of `httpx2.HTTPTransport` and has its options itself.
-    Whether it leads through a proxy, say with `proxied`: plain http is refused unless it is False.
-
-    Raises `ConfigurationError` for an option that would lead around the boundary.
-    """
-    own = take_transport_options(options, transport)
-    leads = is_proxied(transport, proxied, own.get("proxy"))
-    inner = httpx2.HTTPTransport(**own) if transport is None else transport
-    carrying = CallerTransport(destinations, inner, proxied=leads, shared_jar=False)
-    check_shared(options, httpx2.Headers(options.get("headers")), destinations)
-    return _Client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
-
-
-def async_caller_client(
-    destinations: Destinations,
-    *,
-    transport: httpx2.AsyncBaseTransport | None = None,
-    proxied: bool | None = None,
-    **options: Any,
-) -> httpx2.AsyncClient:
-    """`caller_client`, asynchronous. It belongs to the event loop that it is first used in."""
-    own = take_transport_options(options, transport)
-    leads = is_proxied(transport, proxied, own.get("proxy"))
-    inner = httpx2.AsyncHTTPTransport(**own) if transport is None else transport
-    carrying = AsyncCallerTransport(destinations, inner, proxied=leads, shared_jar=False)
-    check_shared(options, httpx2.Headers(options.get("headers")), destinations)
-    return _AsyncClient(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
+caller_client = _sync.caller_client
+async_caller_client = _async.caller_client

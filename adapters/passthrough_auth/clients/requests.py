@@ -5,32 +5,35 @@ session.get("https://api.example.com/reports")
 """
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from passthrough_auth.core import Destinations, Origin, Trail, check_destinations, requires_extra
+from passthrough_auth.core.origin import Origin
+from passthrough_auth.core.outbound import Destinations, Redirects, check_destinations
+from passthrough_auth.optional_import import optional_import
 
-from ._shared import NoCookies, Shared
+from ._shared import NoCookies, SharedClient
 
-with requires_extra("requests"):
+with optional_import("requests"):
     import requests
     from requests.adapters import BaseAdapter
     from requests.cookies import RequestsCookieJar
     from requests.utils import select_proxy
 
-# Under this name a response has the trail of its call, and a redirected request that of the hop
-# before. Keyword arguments of `send` would reach the app's hooks and adapters.
-_TRAIL = "passthrough_auth_trail"
-# That of a redirect in a response which a hook of the app has put in place of ours: nothing that
-# was set for an origin is taken along.
-_UNKNOWN = Trail(Origin("https", "", 443), strayed=True)
+# The history of the calls that redirected requests go on with. requests has no place for it in a
+# request, and keyword arguments of `send` would reach the app's hooks and adapters.
+_history: WeakKeyDictionary[requests.PreparedRequest, Redirects] = WeakKeyDictionary()
+# The history of a redirect in a response that a hook of the app has put in place of ours: nothing
+# that was set for an origin is taken along.
+_UNKNOWN = Redirects(Origin("https", "", 443), left_origin=True)
 
 
-class CallerSession(Shared, requests.Session):
-    """A session that acts as the caller of whichever request is being served.
+class CallerSession(SharedClient, requests.Session):
+    """A session that acts as the caller of the request that is being served.
 
     Make one and share it, also between threads. It keeps no cookies and takes neither proxies nor
     passwords (netrc) from the environment, nor REQUESTS_CA_BUNDLE: set `verify`. Adapters may be
-    mounted as usual. Each call raises what `Destinations.headers_for` raises, before anything is
-    sent, and else what requests raises.
+    mounted as usual. Each call raises the errors of `Destinations.headers_for`, before anything is
+    sent, and else those of requests.
     """
 
     def __init__(self, destinations: Destinations) -> None:
@@ -46,7 +49,9 @@ class CallerSession(Shared, requests.Session):
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType] - untyped in the stubs
-        vars(prepared_request)[_TRAIL] = vars(response).get(_TRAIL, _UNKNOWN)
+        adapter = getattr(response, "connection", None)
+        known = adapter.redirects if isinstance(adapter, _HopAdapter) else None
+        _history[prepared_request] = known or _UNKNOWN
 
 
 class _NoCookies(NoCookies, RequestsCookieJar):  # type: ignore[misc]  # the stubs' mappings differ
@@ -56,26 +61,29 @@ class _NoCookies(NoCookies, RequestsCookieJar):  # type: ignore[misc]  # the stu
 class _HopAdapter(BaseAdapter):
     """Sends one hop through the adapter that is mounted for it.
 
-    `trail` is that of its call so far, if this is what repeats it.
+    `redirects` is the history of its call so far. It is None before the first hop, and for a
+    redirect, which has it in `_history`.
     """
 
     def __init__(
-        self, mounted: BaseAdapter, destinations: Destinations, trail: Trail | None = None
+        self, mounted: BaseAdapter, destinations: Destinations, redirects: Redirects | None = None
     ) -> None:
         super().__init__()
         self._mounted = mounted
         self._destinations = destinations
-        self._trail = trail
+        self.redirects = redirects
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         url = request.url or ""
-        hop = self._destinations.hop(url, self._trail or vars(request).get(_TRAIL))
-        if hop.add and select_proxy(url, kwargs.get("proxies")):
-            self._destinations.refuse_plain_proxy(url)
         outgoing = request.copy()
-        hop.apply(outgoing.headers)
+        redirects = self._destinations.carry(
+            url,
+            outgoing.headers,
+            self.redirects or _history.get(request),
+            proxied=bool(select_proxy(url, kwargs.get("proxies"))),
+        )
         # The request that is redirected, and shown in responses and errors, holds no credentials.
         try:
             response = self._mounted.send(outgoing, *args, **kwargs)
@@ -83,10 +91,10 @@ class _HopAdapter(BaseAdapter):
             error.request = request
             raise
         response.request = request
-        vars(response)[_TRAIL] = hop.trail
-        # What repeats the call by itself, as Digest authentication does, comes by here again.
-        again = _HopAdapter(self._mounted, self._destinations, hop.trail)
-        response.connection = again  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] - any adapter will do
+        # Redirects read the history there, and an authentication that answers a challenge, such as
+        # Digest, sends its answer by it.
+        after = _HopAdapter(self._mounted, self._destinations, redirects)
+        response.connection = after  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] - any adapter will do
         return response
 
     def close(self) -> None:

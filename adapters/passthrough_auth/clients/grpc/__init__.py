@@ -1,0 +1,113 @@
+"""The caller's credentials for gRPC: channels that ask who calls on every call.
+
+    channel = secure_channel("api.example.com:443", credentials, destinations=destinations)
+
+A call's metadata is made when the call is, by interceptors. gRPC's call credentials
+(`AuthMetadataPlugin`) are of no use here: they run in the context of the code that made the
+channel. So a channel made in one caller's request would send that caller's credentials for
+everyone.
+"""
+
+from collections.abc import Sequence
+
+from passthrough_auth.clients._event_loop import require_running_loop
+from passthrough_auth.core.outbound import Destinations
+from passthrough_auth.optional_import import optional_import
+
+with optional_import("grpc"):
+    import grpc
+    import grpc.aio
+
+    from ._asyncio import caller_interceptors
+    from ._target import Options, loopback_origin, secure_origin, target_of, without_proxy
+    from ._threads import calling_as_the_caller
+
+__all__ = [
+    "aio_insecure_channel",
+    "aio_secure_channel",
+    "insecure_channel",
+    "secure_channel",
+]
+
+
+def secure_channel(
+    target: str,
+    credentials: grpc.ChannelCredentials,
+    *,
+    destinations: Destinations,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+) -> grpc.Channel:
+    """`grpc.secure_channel`, with each call on it made as the caller of the request being served.
+
+    `target` is `host:port`, and `https://host:port` must be among the destinations. Metadata that
+    the app gives a call itself is not overwritten. Each call raises the errors of
+    `Destinations.headers_for`, before anything is sent, and else those of gRPC.
+
+    `credentials` are those of TLS or ALTS. Composite ones are refused, as they would go with every
+    call in place of the caller's. Give `credentials=` to a single call instead.
+
+    Raises `DestinationNotAllowed` for a target that isn't named, `ConfigurationError` for
+    credentials that don't encrypt, and for a `send=` with a name that gRPC has no metadata for.
+    """
+    origin = secure_origin(target, credentials, destinations)
+    channel = grpc.secure_channel(target_of(origin), credentials, options, compression)
+    return calling_as_the_caller(channel, destinations, origin)
+
+
+def insecure_channel(
+    target: str,
+    *,
+    destinations: Destinations,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+) -> grpc.Channel:
+    """`secure_channel` without encryption, to a loopback address only.
+
+    `http://host:port` must be among the destinations. Raises `DestinationNotAllowed` for any other
+    target, even if `plain_http` permits it.
+    """
+    origin = loopback_origin(target, destinations)
+    channel = grpc.insecure_channel(target_of(origin), without_proxy(options), compression)
+    return calling_as_the_caller(channel, destinations, origin)
+
+
+def aio_secure_channel(
+    target: str,
+    credentials: grpc.ChannelCredentials,
+    *,
+    destinations: Destinations,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> grpc.aio.Channel:
+    """`secure_channel` for asyncio. Its own interceptors run after those given.
+
+    It belongs to the event loop that it is made in. Raises `RuntimeError` where none runs.
+    """
+    origin = secure_origin(target, credentials, destinations)
+    callers = caller_interceptors(destinations, origin)
+    require_running_loop("aio_secure_channel(...)")
+    return grpc.aio.secure_channel(
+        target_of(origin), credentials, options, compression, [*interceptors, *callers]
+    )
+
+
+def aio_insecure_channel(
+    target: str,
+    *,
+    destinations: Destinations,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> grpc.aio.Channel:
+    """`insecure_channel` for asyncio. Its own interceptors run after those given.
+
+    It belongs to the event loop that it is made in. Raises `RuntimeError` where none runs.
+    """
+    origin = loopback_origin(target, destinations)
+    callers = caller_interceptors(destinations, origin)
+    require_running_loop("aio_insecure_channel(...)")
+    return grpc.aio.insecure_channel(
+        target_of(origin), without_proxy(options), compression, [*interceptors, *callers]
+    )

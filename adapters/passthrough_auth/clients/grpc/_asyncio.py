@@ -1,0 +1,68 @@
+"""Calls of channels that belong to an event loop."""
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc.aio
+
+from passthrough_auth.core.origin import Origin
+from passthrough_auth.core.outbound import Destinations
+
+from ._metadata import CallerMetadata
+
+Continuation = Callable[..., Any]
+
+
+def caller_interceptors(
+    destinations: Destinations, origin: Origin
+) -> list[grpc.aio.ClientInterceptor]:
+    """One interceptor for each kind of call, as grpc.aio uses each for one kind only."""
+    metadata = CallerMetadata(destinations, origin)
+    kinds = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
+    return [kind(metadata) for kind in kinds]
+
+
+class _Interceptor:
+    """Adds the caller to each call, in the context of the task that makes it."""
+
+    def __init__(self, metadata: CallerMetadata) -> None:
+        self._metadata = metadata
+
+    async def call(self, continuation: Continuation, details: Any, request: Any) -> Any:
+        """Make the call, with the caller's metadata beside the app's own."""
+        carrying = grpc.aio.ClientCallDetails(
+            details.method,
+            details.timeout,
+            grpc.aio.Metadata(*self._metadata.of(details)),
+            details.credentials,
+            details.wait_for_ready,
+        )
+        return await continuation(carrying, request)
+
+
+class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Continuation, client_call_details: Any, request: Any
+    ) -> Any:
+        return await self.call(continuation, client_call_details, request)
+
+
+class _UnaryStream(_Interceptor, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Continuation, client_call_details: Any, request: Any
+    ) -> Any:
+        return await self.call(continuation, client_call_details, request)
+
+
+class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self, continuation: Continuation, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await self.call(continuation, client_call_details, request_iterator)
+
+
+class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Continuation, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await self.call(continuation, client_call_details, request_iterator)

@@ -1,0 +1,55 @@
+"""The metadata that a call carries: the app's own, and the caller's credentials."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.origin import Origin
+from passthrough_auth.core.outbound import Destinations
+
+# The names of metadata that carry text. Those that end in "-bin" carry bytes, those that begin with
+# "grpc-" are gRPC's own (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+_NAME_OF_TEXT = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
+
+Metadata = list[tuple[str, str | bytes]]
+
+
+class CallerMetadata:
+    """Makes the metadata of one channel's calls."""
+
+    __slots__ = ("_destinations", "_origin")
+
+    def __init__(self, destinations: Destinations, origin: Origin) -> None:
+        self._destinations = destinations
+        self._origin = origin
+
+    def of(self, details: Any) -> Metadata:
+        """The call's own metadata, and the current caller's under the names that are left.
+
+        `details` are those that gRPC gives an interceptor. Raises the errors of
+        `Destinations.headers_for`, and `ConfigurationError` for a name that gRPC can't send.
+        """
+        app_metadata: list[tuple[Any, str | bytes]] = list(details.metadata or ())
+        # gRPC takes names as bytes, too.
+        names = (name.decode() if isinstance(name, bytes) else name for name, _ in app_metadata)
+        taken = {name.lower() for name in names}
+        if details.credentials is not None:
+            # The app authenticates this call by itself. gRPC sends that under this name.
+            taken.add("authorization")
+        callers = self._destinations.headers_for(self._origin)
+        check_names(callers)
+        added = [(name, value) for name, value in callers.items() if name not in taken]
+        return [*app_metadata, *added]
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise `ConfigurationError` for the name of a header that gRPC can't send as metadata."""
+    for name in names:
+        if _NAME_OF_TEXT.fullmatch(name) is None:
+            raise ConfigurationError(
+                f"gRPC can't send the caller's {name!r}: names of metadata consist of letters, "
+                "digits and '_.-', don't begin with 'grpc-', and are for bytes if they end in "
+                "'-bin'. Send it under another name, as in Destination(..., "
+                f"send={{{name!r}: 'x-token'}})"
+            )
