@@ -3,9 +3,9 @@
 import pytest
 
 # So that a failed case shows what arrived.
-pytest.register_assert_rewrite("passthrough_auth.testing.clients.cases")
+pytest.register_assert_rewrite("tests.clients.suite.cases")
 
-from passthrough_auth.testing.clients import http_world  # noqa: E402 - after the line above
+from tests.clients.suite import http_world  # noqa: E402 - after the line above
 
 
 @pytest.fixture(scope="session")

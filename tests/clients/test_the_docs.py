@@ -4,7 +4,7 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
-from passthrough_auth.testing.clients.table import as_markdown, measured
+from tests.clients.redirect_table import as_markdown, measured
 
 PAGE = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
 

@@ -7,18 +7,11 @@ import httpx
 import pytest
 import requests
 from requests.auth import HTTPDigestAuth
+from tests.clients.__main__ import main
+from tests.clients.drivers import DRIVERS, driver
+from tests.clients.suite import CASES, Bench, Reply, SyncDriver, cases_for
 
-from passthrough_auth.core import current_credentials, current_hold
-from passthrough_auth.testing.clients import (
-    CASES,
-    DRIVERS,
-    Bench,
-    Reply,
-    SyncDriver,
-    cases_for,
-    driver,
-)
-from passthrough_auth.testing.clients.__main__ import main
+from passthrough_auth.core import NoCaller, current_credentials
 
 
 class HttpxHook(SyncDriver):
@@ -43,8 +36,7 @@ class HttpxHook(SyncDriver):
 
     def fetch(self, client, call):
         response = client.request(call.method, call.url, headers=call.headers, timeout=call.timeout)
-        cookie = response.headers.get("set-cookie")
-        return Reply.of(response.status_code, response.content, cookie)
+        return Reply.of(response.status_code, response.content, response.headers)
 
 
 class RequestsHeaders(SyncDriver):
@@ -62,7 +54,11 @@ class RequestsHeaders(SyncDriver):
             yield session
 
     def fetch(self, client, call):
-        headers = {**current_hold().bound_credentials().headers(), **call.headers}
+        try:
+            callers = current_credentials().headers()
+        except NoCaller:
+            callers = {}
+        headers = {**callers, **call.headers}
         response = client.request(
             call.method,
             call.url,
@@ -72,8 +68,7 @@ class RequestsHeaders(SyncDriver):
             proxies={"all": call.proxy} if call.proxy else None,
             auth=HTTPDigestAuth(*call.digest) if call.digest else None,
         )
-        cookie = response.headers.get("set-cookie")
-        return Reply.of(response.status_code, response.content, cookie)
+        return Reply.of(response.status_code, response.content, response.headers)
 
 
 LEAKS = {

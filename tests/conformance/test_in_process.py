@@ -1,22 +1,17 @@
-"""Every case, every column that ships, through the raw interfaces."""
+"""Every case with every column of this project's frameworks, through the raw interfaces."""
 
 import pytest
+from tests.conformance.matrix import all_columns
 
-from passthrough_auth.testing.conformance import run
-from passthrough_auth.testing.conformance.matrix import all_columns
+from passthrough_auth.testing.conformance import Cell, run
 
 
 # Django 5.2 leaves the request's body file open when a streamed body fails under ASGI.
 @pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")
-# Django says under ASGI that it reads a sync body to its end first; that is known, and tested here.
+# Under ASGI, Django warns that it reads a sync body to its end first. A case tests this.
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators")
 @pytest.mark.parametrize(
-    ("column", "case"),
-    [
-        pytest.param(column, case, id=f"{column.name}: {case.name}")
-        for column in all_columns()
-        for case in column.cases()
-    ],
+    "cell", [Cell(column, case) for column in all_columns() for case in column.cases()], ids=str
 )
-def test_case(column, case):
-    assert run(column, case) is None, case.why
+def test_case(cell):
+    assert run(*cell) is None, cell.case.why

@@ -1,33 +1,31 @@
-"""The suite itself: it fails for adapters that are wrong, each in a way that was seen elsewhere."""
+"""Tests of the suite: it fails for wrong adapters. Each mistake was seen elsewhere."""
 
-import asyncio
-from contextvars import copy_context
-from pathlib import Path
+import logging
 
 import pytest
+from tests.conformance.columns import flask, starlette
 
-from passthrough_auth.core import AsgiRequest, Gate
+from passthrough_auth.core.caller import caller_var
+from passthrough_auth.core.inbound import AsgiRequest, Gate
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
-from passthrough_auth.testing.conformance import Column, handlers, run
+from passthrough_auth.testing.conformance import Column, failures, outliving, run
 from passthrough_auth.testing.conformance.cases import CASES
-from passthrough_auth.testing.conformance.columns import flask, starlette
-from passthrough_auth.testing.conformance.columns.starlette import ASGI_FEATURES
 from passthrough_auth.testing.conformance.options import OPTIONS, WRONG
-from passthrough_auth.testing.conformance.serving import MORE_COLUMNS
+from passthrough_auth.testing.conformance.routes import ROUTES
 from passthrough_auth.testing.conformance.sockets import run as run_over_socket
 from passthrough_auth.testing.conformance.sockets import serving_columns
 from passthrough_auth.testing.servers import server
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch):
-    """What a broken adapter never ends is not waited for as long as on a server."""
-    monkeypatch.setattr(handlers, "PATIENCE", 1.0)
+def _short_patience(monkeypatch):
+    """A broken adapter never ends some requests. Wait for them only briefly."""
+    monkeypatch.setattr(outliving, "PATIENCE", 1.0)
 
 
 def failing(build):
-    """The names of the cases that a column with this app fails."""
-    column = Column("broken", "asgi", build, ASGI_FEATURES)
+    """The names of the cases that fail for a column with this app."""
+    column = Column("broken", "asgi", build, starlette.OFFERS)
     failed = set()
     for case in column.cases():
         try:
@@ -40,7 +38,7 @@ def failing(build):
 
 
 def protected_by(middleware):
-    """The conformance app of Starlette with another middleware in place of ours."""
+    """Starlette's conformance app, with another middleware instead of ours."""
 
     def build(options):
         app = starlette.build(options)
@@ -59,30 +57,30 @@ class Leaking(PassthroughAuthMiddleware):
     async def __call__(self, scope, receive, send):
         if scope["type"] not in ("http", "websocket"):
             return
-        self.gate.hold(self.gate.decide(AsgiRequest(scope))).active().__enter__()
+        caller_var.set(self.gate.admit(AsgiRequest(scope)))
         await self.app(scope, receive, send)
 
 
 class NeverClosing(PassthroughAuthMiddleware):
-    """Leaves the caller with whatever outlives the request."""
+    """Leaves the caller in work that outlives the request."""
 
     async def __call__(self, scope, receive, send):
         if scope["type"] not in ("http", "websocket"):
             return
-        with self.gate.hold(self.gate.decide(AsgiRequest(scope))).active():
+        with self.gate.admit(AsgiRequest(scope)).active():
             await self.app(scope, receive, send)
 
 
-class NeverLeaving(PassthroughAuthMiddleware):
-    """Has a context for each request, and nothing there to leave but what its bindings keep."""
+class IgnoresPublicPaths(PassthroughAuthMiddleware):
+    """Doesn't set the caller on a public path, so a bound client still acts as the earlier one."""
 
     async def __call__(self, scope, receive, send):
         if scope["type"] not in ("http", "websocket"):
             return
-        context, hold = copy_context(), self.gate.hold(self.gate.decide(AsgiRequest(scope)))
-        context.run(hold.active().__enter__)
-        await asyncio.create_task(self.app(scope, receive, send), context=context)
-        hold.close()
+        admission = self.gate.admit(AsgiRequest(scope))
+        if admission.absence != "public":
+            caller_var.set(admission)
+        await self.app(scope, receive, send)
 
 
 class HttpOnly(PassthroughAuthMiddleware):
@@ -94,7 +92,7 @@ class HttpOnly(PassthroughAuthMiddleware):
 
 
 class Normalising(PassthroughAuthMiddleware):
-    """Tidies the path before its rules see it."""
+    """Normalises the path before it matches the rules."""
 
     async def __call__(self, scope, receive, send):
         scope = {**scope, "path": scope["path"].replace("\n", "").rstrip("/").lower() or "/"}
@@ -102,7 +100,7 @@ class Normalising(PassthroughAuthMiddleware):
 
 
 class LastLine(PassthroughAuthMiddleware):
-    """Sees one line of a repeated header, as a dict of headers does."""
+    """Sees only the last line of a repeated header, as with a dict of headers."""
 
     async def __call__(self, scope, receive, send):
         await super().__call__(
@@ -114,7 +112,7 @@ class LastLine(PassthroughAuthMiddleware):
     ("middleware", "caught_by"),
     [
         (Leaking, "nothing left after a request"),
-        (NeverLeaving, "bindings: left after each request"),
+        (IgnoresPublicPaths, "bindings: the caller"),
         (NeverClosing, "ended for what outlives the request"),
         (HttpOnly, "websocket: refused without credentials"),
         (Normalising, "protected path: letters of another case"),
@@ -126,7 +124,7 @@ def test_a_broken_adapter_is_caught(middleware, caught_by):
 
 
 def answering_400(options):
-    """Flask's conformance app behind a layer that makes each 401 a 400, as servers' own are."""
+    """Flask's conformance app behind a layer that turns each 401 into a 400, as servers send."""
     app = flask.COLUMNS[0].build(options)
 
     def layer(environ, start_response):
@@ -141,9 +139,9 @@ def answering_400(options):
 ANSWERING_400 = Column("answering 400", "wsgi", answering_400, flask.COLUMNS[0].offers)
 
 
-def test_a_400_of_the_app_is_not_taken_for_one_of_the_server():
+def test_the_app_s_own_400_does_not_count_as_the_server_s():
     werkzeug = server("werkzeug")
-    env = {MORE_COLUMNS: f"{__name__}:ANSWERING_400", "PYTHONPATH": str(Path(__file__).parents[2])}
+    names = f"{__name__}:ANSWERING_400", f"{flask.__name__}:COLUMNS"
 
     def refused_by_the_server(running, column):
         return {
@@ -153,7 +151,7 @@ def test_a_400_of_the_app_is_not_taken_for_one_of_the_server():
             and run_over_socket(running, werkzeug, column, case).kind == "server"
         }
 
-    with serving_columns(werkzeug, **env) as running:
+    with serving_columns(werkzeug, *names) as running:
         broken = refused_by_the_server(running, ANSWERING_400)
         ours = refused_by_the_server(running, flask.COLUMNS[0])
     assert broken == ours
@@ -182,5 +180,49 @@ def test_case_names_are_unique_and_every_case_says_why():
 
 def test_every_set_of_options_is_used_and_can_be_a_gate():
     assert {case.options for case in CASES} == set(OPTIONS) | set(WRONG)
-    for options in OPTIONS.values():
-        Gate(**options)
+    for name, options in OPTIONS.items():
+        if name != "preflight":
+            Gate(**options)
+
+
+def test_what_fails_on_a_server_is_told_case_by_case():
+    told = failures(server("werkzeug"), f"{__name__}:ANSWERING_400")
+    assert "answering 400: refused: GET: step 1: status 400, not 401" in "\n".join(told)
+    assert "answering 400: public path: exact: " not in "\n".join(told)
+
+
+def test_every_route_says_what_it_does():
+    assert [route.path for route in ROUTES if not route.answer.__doc__] == []
+
+
+LIBRARY = logging.getLogger("passthrough_auth")
+
+
+@pytest.fixture
+def hostile_logging():
+    """Logging as other tests may leave it: off, in each way there is, after what a case forbids."""
+    LIBRARY.error("s3cret")
+    LIBRARY.disabled = True  # as logging.config does with a logger that it wasn't told of
+    LIBRARY.setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)
+    yield logging_state()
+    LIBRARY.disabled = False
+    LIBRARY.setLevel(logging.NOTSET)
+    logging.disable(logging.NOTSET)
+
+
+def logging_state():
+    handlers = [*LIBRARY.handlers]
+    return LIBRARY.level, LIBRARY.disabled, handlers, logging.root.manager.disable
+
+
+def test_cases_about_logs_bring_what_they_need_and_put_it_back(hostile_logging):
+    cases = [
+        case
+        for case in starlette.COLUMN.cases()
+        if b"/logged" in [s.call.target for s in case.steps]
+    ]
+    assert len(cases) == 2
+    for case in cases:
+        assert run(Column("anew", "asgi", starlette.build, starlette.OFFERS), case) is None
+    assert logging_state() == hostile_logging

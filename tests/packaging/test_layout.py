@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import zipfile
 from configparser import ConfigParser
 
 import pytest
@@ -28,6 +29,7 @@ TOP_LEVEL = {
     "tox.ini",
 }
 TOP_LEVEL_MORE = {"CONTRIBUTING.md", "SECURITY.md", "benchmarks", "docs", "examples"}
+TESTING_LINES = 5800
 MACHINE_PATH = re.compile(rb"(^|[^A-Za-z0-9_.-])/(tmp|work|root|farm|home)/", re.MULTILINE)
 
 
@@ -56,6 +58,28 @@ def test_the_wheel_holds_every_source_file(tracked, wheel_files):
 
     assert expected
     assert expected - wheel_files == set()
+
+
+def test_the_wheel_holds_no_evidence_of_this_project_alone(wheel_files):
+    """The soak, our own columns and drivers: an app or an adapter never calls them."""
+    room = "passthrough_auth/testing/"
+    inside = {name.removeprefix(room) for name in wheel_files if name.startswith(room)}
+
+    assert {"conformance/__init__.py", "servers.py"} <= inside
+    evidence = re.compile(r"(^|/)(soak|drivers|columns|clients)/|_driver\.py$")
+    assert {name for name in inside if evidence.search(name)} == set()
+
+
+def test_the_testing_room_of_the_wheel_stays_small(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        lines = {
+            name: archive.read(name).count(b"\n")
+            for name in archive.namelist()
+            if name.startswith("passthrough_auth/testing/") and name.endswith(".py")
+        }
+
+    assert lines
+    assert sum(lines.values()) <= TESTING_LINES
 
 
 def test_the_readme_renders_on_a_package_index(wheel):

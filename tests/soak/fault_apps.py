@@ -1,9 +1,12 @@
-"""The smallest apps that show what is wrong with a server or framework, without this library."""
+"""The smallest apps that show the fault of a server or framework, without this library."""
 
 import asyncio
 import gc
+from pathlib import Path
 
-from flask import Flask
+from flask import Flask, request
+
+PATIENCE = 30.0  # seconds
 
 
 async def asgi(scope, receive, send):
@@ -25,5 +28,9 @@ flask = Flask(__name__)
 
 @flask.get("/")
 async def view():
-    await asyncio.sleep(0.5)
+    """Go on as soon as the file in the query is there."""
+    awaited = Path(request.args["until"])
+    async with asyncio.timeout(PATIENCE):
+        while not awaited.exists():  # noqa: ASYNC110, ASYNC240 - a file has no event
+            await asyncio.sleep(0.01)
     return "ok"

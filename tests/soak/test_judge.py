@@ -1,13 +1,13 @@
-"""What the soak makes of an answer."""
+"""How the soak judges an answer."""
 
 import json
 
 import pytest
+from tests.soak.asks import Ask
+from tests.soak.judge import Sent, judge, judge_later
+from tests.soak.memory import MIB, Memory
 
 from passthrough_auth.testing.conformance.model import Answer
-from passthrough_auth.testing.soak.asks import Ask
-from passthrough_auth.testing.soak.judge import Sent, judge, judge_later
-from passthrough_auth.testing.soak.memory import MIB, Memory
 
 OWN = {"authorization": "Bearer soak-1"}
 OTHER = {"authorization": "Bearer soak-2"}

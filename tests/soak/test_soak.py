@@ -4,13 +4,13 @@ import subprocess
 import sys
 
 import pytest
+from tests.conformance.matrix import all_columns
+from tests.soak.broken import BREAKS
+from tests.soak.cell import NOT_POSSIBLE, cells, soak
+from tests.soak.client import AT_ONCE
+from tests.soak.traffic import MISBEHAVING
 
-from passthrough_auth.testing.conformance.matrix import all_columns
 from passthrough_auth.testing.servers import SERVERS, server
-from passthrough_auth.testing.soak.broken import BREAKS
-from passthrough_auth.testing.soak.cell import NOT_POSSIBLE, cells, soak
-from passthrough_auth.testing.soak.client import AT_ONCE
-from passthrough_auth.testing.soak.traffic import MISBEHAVING
 
 REQUESTS = 200
 
@@ -62,7 +62,7 @@ def test_a_broken_middleware_is_noticed(broken, name, framework):
 
 
 def test_the_command_ends_with_1_for_a_broken_middleware_and_with_0_otherwise():
-    command = [sys.executable, "-m", "passthrough_auth.testing.soak", "--on", "waitress"]
+    command = [sys.executable, "-m", "tests.soak", "--on", "waitress"]
     command += ["--framework", "Flask, sync", "--requests", "100", "--rest", "1"]
     whole = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (whole.returncode, "0 crossed" in whole.stdout) == (0, True), whole.stdout + whole.stderr

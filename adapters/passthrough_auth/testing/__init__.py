@@ -1,1 +1,1 @@
-"""What users and third-party adapters test with."""
+"""Test helpers for apps, and for new adapters."""

@@ -11,21 +11,21 @@ and use it::
         app_client.post("/trigger-job", headers={"authorization": "Bearer alice-token"})
         assert [run.caller for run in flyte_endpoint.runs] == ["alice"]
 
-The SDK holds one client for the whole process, and reads the environment when
-`flyte.init_passthrough` builds it. So each test that uses the fixture initialises the SDK itself,
-or starts an app that does, after the fixture has set the environment; without an `endpoint`
-argument the SDK finds the one that the fixture named there. After the test the fixture takes the
-client away again (`flyte.init()` without an endpoint does that), so that a later test that forgot
-to initialise fails with flyte's InitializationError, and doesn't reach for this one.
+The SDK has one client for the whole process, and reads the environment when
+`flyte.init_passthrough` builds it. So each test that uses the fixture must initialise the SDK, or
+start an app that does, after the fixture has set the environment. Without an `endpoint` argument
+the SDK uses the endpoint from there. After the test the fixture removes the client (with
+`flyte.init()` without an endpoint). A later test that forgot to initialise then fails with flyte's
+InitializationError, instead of calling this endpoint.
 """
 
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-from passthrough_auth.core import requires_extra
+from passthrough_auth.optional_import import optional_import
 
-with requires_extra("flyte,testing", module="pytest"):
+with optional_import("flyte,testing", module="pytest"):
     import pytest
 
 from passthrough_auth.testing.flyte import FlyteEndpoint
@@ -33,16 +33,16 @@ from passthrough_auth.testing.flyte import FlyteEndpoint
 
 @pytest.fixture(scope="module")
 def flyte_endpoint_options() -> dict[str, Any]:
-    """Give the arguments of the :class:`FlyteEndpoint`; override this fixture to choose them.
+    """Return the arguments of the :class:`FlyteEndpoint`. Override this fixture to choose them.
 
-    An override in a `conftest.py` or a test module has the scope "module" or "session".
+    An override in a `conftest.py` or a test module needs the scope "module" or "session".
     """
     return {}
 
 
 @pytest.fixture(scope="module")
 def _flyte_endpoint_running(flyte_endpoint_options: dict[str, Any]) -> Iterator[FlyteEndpoint]:
-    """Serve one endpoint for the tests of a module."""
+    """Serve one endpoint for all tests of a module."""
     with FlyteEndpoint(**flyte_endpoint_options) as endpoint:
         yield endpoint
 
@@ -51,10 +51,10 @@ def _flyte_endpoint_running(flyte_endpoint_options: dict[str, Any]) -> Iterator[
 def flyte_endpoint(
     _flyte_endpoint_running: FlyteEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FlyteEndpoint]:
-    """Give a local Flyte endpoint with an empty record, and the environment set to use it."""
+    """Yield a local Flyte endpoint without recorded calls, and set the environment to use it."""
     for name, value in _flyte_endpoint_running.environment().items():
         monkeypatch.setenv(name, value)
-    # Each initialisation of the SDK adds the working directory to the path.
+    # Each initialisation of the SDK adds the working directory to sys.path.
     monkeypatch.setattr(sys, "path", list(sys.path))
     _flyte_endpoint_running.reset()
     yield _flyte_endpoint_running

@@ -3,12 +3,13 @@
     with serving(server("uvicorn-h11-asyncio"), "myapp:app") as running:
         socket.create_connection((running.host, running.port))
 
-What is recorded on each `Server` was observed with the versions named in `OBSERVED_WITH`; the tests
-in ``tests/servers`` observe it again on every run, so a server that changes its ways fails there.
+Each `Server` records how the version in `OBSERVED_WITH` behaves. The tests in ``tests/servers``
+check this on every run, so they fail when a server changes its behaviour.
 """
 
 import importlib.metadata
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -33,9 +34,10 @@ __all__ = [
 ]
 
 HOST = "127.0.0.1"
-RESERVES = sys.platform == "linux"  # see _unused_address; elsewhere the port is taken on trust
-START_SECONDS = 30.0
-STOP_SECONDS = 5.0
+RESERVES = sys.platform == "linux"  # see _unused_address; elsewhere another process may take it
+START_SECONDS = 60.0
+STOP_SECONDS = 5.0  # until a server that was asked to stop is killed
+GONE_SECONDS = 30.0  # until the processes that were killed are gone
 IDLE_SECONDS = "15"  # how long a server keeps an idle connection, longer than any pause in a test
 THREADS = "8"  # handlers that may block at once where the server uses threads
 
@@ -53,12 +55,12 @@ OBSERVED_WITH = {
 
 
 class ServerDidNotStart(RuntimeError):
-    """A server could not be started; the text holds everything that it printed."""
+    """A server could not be started. The text shows all that it printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a command line is built from."""
+    """The variable parts of a command line."""
 
     host: str
     port: int
@@ -69,26 +71,26 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One way of serving an app, and what was observed of it.
+    """One way of serving an app, and its observed behaviour.
 
     Attributes:
-        name: What it is called here.
-        interface: What it calls an app by.
-        command: Builds its command line.
-        needs: The distributions it can't run without.
-        websockets: It speaks WebSocket.
-        denial_response: A handshake can be answered by `websocket.http.response`. Without it, an
-            app can only close, and the client sees a 403.
+        name: The name, as for `server`.
+        interface: The interface of the app.
+        command: Builds the command line.
+        needs: The distributions that must be installed.
+        websockets: It supports WebSockets.
+        denial_response: An app can answer a handshake with `websocket.http.response`. Otherwise it
+            can only close, and the client gets a 403.
         keep_alive: A second request may follow on the same connection.
-        pipelining: It may follow before the first is answered.
-        joins_lines: A header of two lines reaches the app as one, with a comma between the values.
-        merges_underscores: X_Name reaches the app as if it were X-Name. Others drop it, or keep
-            them apart.
+        pipelining: The second request may follow before the first is answered.
+        joins_lines: A header on two lines reaches the app as one, with a comma between the values.
+        merges_underscores: X_Name reaches the app as X-Name. Other servers drop it or keep both
+            names apart.
         merges_leading_slashes: //a reaches the app as /a.
-        drops_head_body: What an app sends as the body of a response to HEAD doesn't reach the
-            client. Elsewhere it does, and is taken for the next response.
-        answers_half_closed: A client that has closed its half of the connection gets its answer.
-            Elsewhere that is a disconnect.
+        drops_head_body: A body that an app sends in response to HEAD doesn't reach the client.
+            Otherwise it does, and the client takes it for the next response.
+        answers_half_closed: A client that has closed its half of the connection gets an answer.
+            Otherwise this counts as a disconnect.
         several_workers: It can run more than one process.
         listens_early: It listens before the app is loaded.
     """
@@ -111,7 +113,7 @@ class Server:
 
 
 class _Output:
-    """What a process prints: in a file while it runs, in memory once that is closed."""
+    """The output of a process: in a file while it runs, in memory afterwards."""
 
     def __init__(self) -> None:
         self.file = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed by close()
@@ -126,13 +128,13 @@ class _Output:
         self.file.close()
 
     def _read(self) -> bytes:
-        # pread, because the process's own writes share this file's position.
+        # pread leaves the file's position alone, which the process shares for its writes.
         return os.pread(self.file.fileno(), os.fstat(self.file.fileno()).st_size, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers on `host` and `port`; `pid` leads its process group."""
+    """A server that answers on `host` and `port`. `pid` is the leader of its process group."""
 
     host: str
     port: int
@@ -140,79 +142,76 @@ class Running:
     _output: _Output = field(repr=False)
 
     def log(self) -> str:
-        """All that the server and the app have printed; also after the server has stopped."""
+        """The output of the server and the app so far. Works after the server has stopped too."""
         return self._output.text()
 
 
-def _python(module: str, *arguments: str) -> list[str]:
-    # With -m and -c the working directory is the first place that modules are imported from.
-    return [sys.executable, "-m", module, *arguments]
+def _command(module: str, arguments: str, app: str = "APP") -> Callable[[Launch], list[str]]:
+    """A command that runs a module with these arguments.
+
+    HOST, PORT, WORKERS and APP in them stand for the values of the launch. With -m, modules are
+    imported from the working directory first.
+    """
+
+    def command(launch: Launch) -> list[str]:
+        words = {"HOST": launch.host, "PORT": str(launch.port), "WORKERS": str(launch.workers)}
+        given = [re.sub("HOST|PORT|WORKERS", lambda m: words[m[0]], a) for a in arguments.split()]
+        served = app.replace("APP", launch.app)
+        return [sys.executable, "-m", module, *given, *launch.options, served]
+
+    return command
 
 
 def _uvicorn(http: str, loop: str) -> Callable[[Launch], list[str]]:
-    def command(launch: Launch) -> list[str]:
-        return _python(
-            "uvicorn",
-            *("--host", launch.host, "--port", str(launch.port), "--interface", "asgi3"),
-            *("--http", http, "--loop", loop, "--workers", str(launch.workers)),
-            *("--timeout-keep-alive", IDLE_SECONDS, "--timeout-graceful-shutdown", "1"),
-            *("--no-access-log", "--log-level", "warning", *launch.options, launch.app),
-        )
-
-    return command
+    return _command(
+        "uvicorn",
+        f"--host HOST --port PORT --interface asgi3 --http {http} --loop {loop} --workers WORKERS"
+        f" --timeout-keep-alive {IDLE_SECONDS} --timeout-graceful-shutdown 1"
+        " --no-access-log --log-level warning",
+    )
 
 
 def _hypercorn(interface: str) -> Callable[[Launch], list[str]]:
-    def command(launch: Launch) -> list[str]:
-        return _python(
-            "hypercorn",
-            *("--bind", f"{launch.host}:{launch.port}", "--workers", str(launch.workers)),
-            *("--keep-alive", IDLE_SECONDS, "--graceful-timeout", "1", "--log-level", "WARNING"),
-            *(*launch.options, f"{interface}:{launch.app}"),
-        )
-
-    return command
-
-
-def _granian(interface: str, *arguments: str) -> Callable[[Launch], list[str]]:
-    def command(launch: Launch) -> list[str]:
-        return _python(
-            "granian",
-            *("--host", launch.host, "--port", str(launch.port), "--interface", interface),
-            *("--workers", str(launch.workers), "--workers-kill-timeout", "1"),
-            *("--log-level", "error", *arguments, *launch.options, launch.app),
-        )
-
-    return command
-
-
-def _gunicorn(worker: str, *arguments: str) -> Callable[[Launch], list[str]]:
-    def command(launch: Launch) -> list[str]:
-        return _python(
-            "gunicorn",
-            *("--bind", f"{launch.host}:{launch.port}", "--worker-class", worker),
-            *("--workers", str(launch.workers), "--keep-alive", IDLE_SECONDS),
-            *("--graceful-timeout", "1", "--no-control-socket", "--log-level", "warning"),
-            *(*arguments, *launch.options, launch.app),
-        )
-
-    return command
-
-
-def _daphne(launch: Launch) -> list[str]:
-    return _python(
-        "daphne",
-        *("--bind", launch.host, "--port", str(launch.port), "--verbosity", "0"),
-        *(*launch.options, launch.app),
+    return _command(
+        "hypercorn",
+        f"--bind HOST:PORT --workers WORKERS --keep-alive {IDLE_SECONDS} --graceful-timeout 1"
+        " --log-level WARNING",
+        f"{interface}:APP",
     )
 
 
-def _waitress(launch: Launch) -> list[str]:
-    return _python(
-        "waitress",
-        *("--listen", f"{launch.host}:{launch.port}", "--threads", THREADS),
-        *(*launch.options, launch.app),
+def _granian(interface: str, more: str) -> Callable[[Launch], list[str]]:
+    return _command(
+        "granian",
+        f"--host HOST --port PORT --interface {interface} --workers WORKERS"
+        f" --workers-kill-timeout 1 --log-level error {more}",
     )
+
+
+def _gunicorn(worker: str, more: str = "") -> Callable[[Launch], list[str]]:
+    return _command(
+        "gunicorn",
+        f"--bind HOST:PORT --worker-class {worker} --workers WORKERS --keep-alive {IDLE_SECONDS}"
+        f" --graceful-timeout 1 --no-control-socket --log-level warning {more}",
+    )
+
+
+def _gunicorn_wsgi(worker: str, more: str = "", *, keep_alive: bool = True) -> Server:
+    return Server(
+        f"gunicorn-{worker}",
+        "wsgi",
+        _gunicorn(worker, more),
+        ("gunicorn", "gevent") if worker == "gevent" else ("gunicorn",),
+        keep_alive=keep_alive,
+        pipelining=keep_alive,
+        joins_lines=True,
+        answers_half_closed=True,
+        listens_early=True,
+    )
+
+
+_daphne = _command("daphne", "--bind HOST --port PORT --verbosity 0")
+_waitress = _command("waitress", f"--listen HOST:PORT --threads {THREADS}")
 
 
 # werkzeug has no command of its own; `flask run` does the same as this.
@@ -226,7 +225,7 @@ run_simple(sys.argv[1], int(sys.argv[2]), pkgutil.resolve_name(sys.argv[3]), thr
 
 def _werkzeug(launch: Launch) -> list[str]:
     if launch.options:
-        raise ValueError("werkzeug's server has no command line, options must be empty")
+        raise ValueError("werkzeug's server has no command line: write options=()")
     return [sys.executable, "-c", _RUN_SIMPLE, launch.host, str(launch.port), launch.app]
 
 
@@ -243,8 +242,8 @@ def _uvicorns() -> Iterator[Server]:
             )
 
 
-# Loops are named where a server would choose by what is installed, so that a name means the same
-# everywhere.
+# A server that would choose an event loop among those installed gets one explicitly, so that its
+# name here means the same on every machine.
 SERVERS: tuple[Server, ...] = (
     *_uvicorns(),
     Server(
@@ -268,7 +267,7 @@ SERVERS: tuple[Server, ...] = (
     Server(
         "granian",
         "asgi",
-        _granian("asgi", "--loop", "asyncio"),
+        _granian("asgi", "--loop asyncio"),
         ("granian",),
         websockets=True,
         denial_response=True,
@@ -278,47 +277,21 @@ SERVERS: tuple[Server, ...] = (
         "asgi",
         # Not its asyncio loop: there Python 3.13.0 leaves the next connection unread after a client
         # has gone while it was sent to (transport.writelines, CPython issue 136234).
-        _gunicorn("asgi", "--asgi-loop", "uvloop"),
+        _gunicorn("asgi", "--asgi-loop uvloop"),
         ("gunicorn", "uvloop"),
         websockets=True,
         listens_early=True,
     ),
-    Server(
-        "gunicorn-sync",
-        "wsgi",
-        _gunicorn("sync"),
-        ("gunicorn",),
-        keep_alive=False,
-        pipelining=False,
-        joins_lines=True,
-        answers_half_closed=True,
-        listens_early=True,
-    ),
-    Server(
-        "gunicorn-gthread",
-        "wsgi",
-        _gunicorn("gthread", "--threads", THREADS),
-        ("gunicorn",),
-        joins_lines=True,
-        answers_half_closed=True,
-        listens_early=True,
-    ),
-    Server(
-        "gunicorn-gevent",
-        "wsgi",
-        _gunicorn("gevent"),
-        ("gunicorn", "gevent"),
-        joins_lines=True,
-        answers_half_closed=True,
-        listens_early=True,
-    ),
+    _gunicorn_wsgi("sync", keep_alive=False),
+    _gunicorn_wsgi("gthread", f"--threads {THREADS}"),
+    _gunicorn_wsgi("gevent"),
     Server(
         "waitress",
         "wsgi",
         _waitress,
         ("waitress",),
-        # After a response without Content-Length it closes the connection, and what was pipelined
-        # behind that request is lost.
+        # It closes the connection after a response without Content-Length. Requests that were
+        # pipelined after that one are lost.
         joins_lines=True,
         merges_leading_slashes=True,
         drops_head_body=False,
@@ -330,7 +303,8 @@ SERVERS: tuple[Server, ...] = (
         "wsgi",
         _werkzeug,
         ("werkzeug",),
-        # It says so, but holds a connection on which more arrives until the client closes it.
+        # It says `Connection: close`, but keeps a connection with unread data open until the
+        # client closes it.
         keep_alive=False,
         pipelining=False,
         joins_lines=True,
@@ -342,7 +316,7 @@ SERVERS: tuple[Server, ...] = (
     Server(
         "granian-wsgi",
         "wsgi",
-        _granian("wsgi", "--blocking-threads", THREADS),
+        _granian("wsgi", f"--blocking-threads {THREADS}"),
         ("granian",),
         joins_lines=True,
         merges_underscores=True,  # the later line replaces the earlier
@@ -360,7 +334,7 @@ SERVERS: tuple[Server, ...] = (
 
 
 def server(name: str) -> Server:
-    """The server of that name; a `LookupError` lists the names there are."""
+    """The server with that name. Raises `LookupError` with a list of the names."""
     for known in SERVERS:
         if known.name == name:
             return known
@@ -377,14 +351,14 @@ def serving(
     options: Sequence[str] = (),
     workers: int = 1,
 ) -> Generator[Running]:
-    """Serve `app` ("module:attribute", importable from `cwd`) until the block is left.
+    """Serve `app` ("module:attribute", importable from `cwd`) during the block.
 
-    `env` is added to this process's environment, `options` to the server's command line. With
-    several workers, one of them answers when the block is entered. Raises `ServerDidNotStart`.
+    `env` is added to this process's environment, `options` to the server's command line. When the
+    block starts, at least one worker answers. Raises `ServerDidNotStart`.
     """
     _require(server)
     if workers > 1 and not server.several_workers:
-        raise ValueError(f"{server.name} serves from one process only, workers must be 1")
+        raise ValueError(f"{server.name} serves from one process only: write workers=1")
     with _unused_address() as (host, port), closing(_Output()) as output:
         process = subprocess.Popen(  # noqa: S603 - the command is built above from our own table
             server.command(Launch(host, port, app, workers, options)),
@@ -420,11 +394,11 @@ def _installed(distribution: str) -> bool:
 
 @contextmanager
 def _unused_address() -> Generator[tuple[str, int]]:
-    """A loopback address that nobody else is given while the block runs.
+    """A loopback address that no other process gets while the block runs.
 
-    A bound socket holds the port without listening. Linux lets a server bind the same port if both
-    sockets have SO_REUSEADDR and no other listens; every server here sets it. The kernel chooses
-    the port while the option is still off, so it can't choose one that another reservation holds.
+    A bound socket reserves the port without listening. Linux lets a server bind the same port if
+    both sockets have SO_REUSEADDR and no other listens. Every server here sets that option. The
+    kernel chooses the port before this socket sets it, so it can't choose a reserved one.
     """
     with closing(socket.socket()) as reservation:
         reservation.bind((HOST, 0))
@@ -439,7 +413,7 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
-        # These would change the command line from outside.
+        # These would add to the command line.
         if name not in {"WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "WERKZEUG_SERVER_FD"}
         and not name.startswith(("UVICORN_", "GRANIAN_"))
     }
@@ -457,10 +431,10 @@ def _await_start(server: Server, process: subprocess.Popen[bytes], running: Runn
 
 
 def _answers(server: Server, running: Running) -> bool:
-    """Whether the server takes a connection, with the app loaded, and without the app noticing.
+    """Whether the server accepts a connection and has loaded the app. The app doesn't notice.
 
-    Where the listening socket is open before the app is loaded, a connection proves nothing; a
-    worker that closes a connection which its client has ended without a request is running.
+    Some servers listen before they load the app, so a connection isn't enough there. A worker runs
+    if it closes a connection that the client has ended without a request.
     """
     try:
         with socket.create_connection((running.host, running.port), timeout=1) as connection:
@@ -477,10 +451,10 @@ def _did_not_start(server: Server, running: Running, reason: str) -> ServerDidNo
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server, then whatever it has started.
+    """End the server, then all processes that it has started.
 
-    The leader is waited for last: until then its number, which is its group's as well, can't be
-    given to another process. (`Popen.terminate` and `.poll` would wait for it.)
+    This reaps the leader last. Until then, no other process can get its id, which is also that of
+    its group. (`Popen.terminate` and `.poll` would reap it.)
     """
     os.kill(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
@@ -488,12 +462,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    while _group_lives(process.pid) and time.monotonic() < deadline + STOP_SECONDS:
+    deadline = time.monotonic() + GONE_SECONDS
+    while _group_lives(process.pid) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
 def _group_lives(leader: int) -> bool:
-    """Whether a process of the group still runs; one that only waits to be reaped doesn't."""
+    """Whether a process of the group still runs. A zombie doesn't count."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             # "pid (name) state parent group ...": the name may hold spaces and parentheses.

@@ -1,11 +1,11 @@
-"""A raw client: it sends exactly the bytes it is given and reads the answers strictly.
+"""A raw client: it sends exactly the bytes of a case and reads the answers strictly.
 
-    with Wire(host, port) as wire:
-        wire.send(request_bytes("GET", b"/a%2Fb", [(b"Cookie", b"a=1")], host=b"example"))
-        response = wire.receive("GET")
+    wire = Wire(host, port)
+    wire.send(request_bytes("GET", b"/a%2Fb", [(b"Cookie", b"a=1")], host=b"example"))
+    response = wire.begin("GET").read()
 
-Responses are parsed by h11 and websocket frames by wsproto, from the bytes that arrived. Whatever
-isn't as it should be is a `WireError` that shows those bytes. Times are in seconds.
+h11 parses the responses, and wsproto the frames of WebSockets. A protocol violation raises a
+`WireError` that shows the bytes received. Times are in seconds.
 """
 
 import re
@@ -15,9 +15,7 @@ import struct
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
 
 import h11
 from wsproto.connection import Connection as FrameConnection
@@ -25,37 +23,21 @@ from wsproto.connection import ConnectionState, ConnectionType
 from wsproto.events import CloseConnection, Event, Ping, TextMessage
 from wsproto.utilities import generate_accept_token
 
-__all__ = [
-    "ConnectionEnded",
-    "Headers",
-    "Incoming",
-    "Response",
-    "TimedOut",
-    "WebSocket",
-    "WebSocketClosed",
-    "WebSocketRefused",
-    "Wire",
-    "WireError",
-    "exchange",
-    "handshake_bytes",
-    "request_bytes",
-]
-
-TIMEOUT = 10.0
-LARGEST_HEAD = 1024 * 1024  # bytes; only so that a server which never ends its header is noticed
+TIMEOUT = 30.0
+LARGEST_HEAD = 1024 * 1024  # bytes; ends the wait for a server that never finishes its headers
 SWITCHING_PROTOCOLS = 101
-SHOWN = 2000  # bytes of what was received that an error's text holds
+SHOWN = 2000  # of the bytes received, in the text of an error
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 class WireError(Exception):
-    """What arrived isn't what HTTP or WebSocket ask for; `received` holds it, byte for byte."""
+    """The answer is neither HTTP nor WebSocket. `received` has its bytes."""
 
-    def __init__(self, what: str, received: bytes) -> None:
+    def __init__(self, problem: str, received: bytes) -> None:
         shown = repr(received[:SHOWN]) if received else "nothing"
         more = f" and {len(received) - SHOWN} bytes more" if len(received) > SHOWN else ""
-        super().__init__(f"{what}; received: {shown}{more}")
+        super().__init__(f"{problem}; received: {shown}{more}")
         self.received = received
 
 
@@ -64,11 +46,11 @@ class TimedOut(WireError):
 
 
 class ConnectionEnded(WireError):
-    """The server closed or reset the connection before it was due."""
+    """The server closed or reset the connection too early."""
 
 
 class WebSocketRefused(Exception):
-    """A handshake was answered with an ordinary response, which is the argument."""
+    """The server answered a handshake with an ordinary response, which is in `response`."""
 
     def __init__(self, response: "Response") -> None:
         super().__init__(response)
@@ -76,7 +58,7 @@ class WebSocketRefused(Exception):
 
 
 class WebSocketClosed(Exception):
-    """The server closed the websocket with this code and reason."""
+    """The server closed the WebSocket with this code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(code, reason)
@@ -86,10 +68,11 @@ class WebSocketClosed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response that arrived whole.
+    """A complete response.
 
-    `headers` has a pair for each line, in order, names in lower case. `chunks` are the chunks of
-    the chunked coding, else the pieces of the body as they came. `interim` has the 1xx before it.
+    `headers` has a pair for each line, in order, with names in lower case. `chunks` are the chunks
+    of the chunked coding, or else the pieces of the body as they arrived. `interim` has the 1xx
+    responses before it.
     """
 
     status: int
@@ -105,16 +88,21 @@ class Response:
         return [value for known, value in self.headers if known == name.lower()]
 
 
-class _Stream:
-    """A connected socket, and what was read from it but not used yet."""
+class Wire:
+    """One connection. `timeout` applies to connecting, to each send, and to each read.
 
-    def __init__(self, host: str, port: int, timeout: float, receive_buffer: int | None) -> None:
+    With a small `receive_buffer` (bytes), a server soon blocks if this client stops reading.
+    """
+
+    def __init__(
+        self, host: str, port: int, *, timeout: float = TIMEOUT, receive_buffer: int | None = None
+    ) -> None:
         self.timeout = timeout
-        self.unread = b""
+        self.unread = b""  # received, but not used yet
         self.socket = socket.socket()
         try:
             if receive_buffer is not None:
-                # Only heeded before the connection is made.
+                # This has an effect only before connecting.
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.settimeout(timeout)
@@ -123,110 +111,67 @@ class _Stream:
             self.socket.close()
             raise
 
-    def deadline(self) -> float:
-        return time.monotonic() + self.timeout
-
     def send(self, data: bytes) -> None:
+        """Send exactly these bytes."""
         self.socket.settimeout(self.timeout)
         try:
             self.socket.sendall(data)
         except TimeoutError:
-            raise TimedOut("the server doesn't take what is sent", self.unread) from None
+            raise TimedOut("the server doesn't read the request", self.unread) from None
         except OSError as error:
             raise ConnectionEnded(f"sending failed: {error.strerror}", self.unread) from None
 
-    def receive(self, deadline: float, received: bytes | bytearray) -> bytes:
-        """What comes next, b"" at the end; `received` is what an error shall show."""
+    def begin(self, method: str) -> "Incoming":
+        """Read the head of the next response, to a request with that method."""
+        return Incoming(self, method)
+
+    def upgrade(self, handshake: bytes) -> "WebSocket":
+        """Send a handshake, and return the open WebSocket. Raises `WebSocketRefused`."""
+        self.send(handshake)
+        answer = Incoming(self, "GET", upgrade=True)
+        if answer.status != SWITCHING_PROTOCOLS:
+            raise WebSocketRefused(answer.read())
+        key = re.search(rb"(?im)^sec-websocket-key:[ \t]*(\S+)", handshake)
+        expected = generate_accept_token(key[1] if key else b"").decode()
+        accepted = [value for name, value in answer.headers if name == "sec-websocket-accept"]
+        if accepted != [expected]:
+            raise WireError(f"expected sec-websocket-accept {expected}", repr(accepted).encode())
+        return WebSocket(self)
+
+    def abort(self) -> None:
+        """Disconnect without a goodbye: the server gets a reset."""
+        lingering = struct.pack("ii", 1, 0)  # on, for no time
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+        self.socket.close()
+
+    def close(self) -> None:
+        """Close the connection. Closing it again is no error."""
+        self.socket.close()
+
+    def deadline(self) -> float:
+        """The time by which a read that starts now must end."""
+        return time.monotonic() + self.timeout
+
+    def read(self, deadline: float, received: bytes | bytearray) -> bytes:
+        """The next bytes, or none at the end. An error shows the bytes in `received`."""
         if self.unread:
             taken, self.unread = self.unread, b""
             return taken
-        left = deadline - time.monotonic()
         try:
-            self.socket.settimeout(max(left, 0.001))
+            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
             return self.socket.recv(65536)
         except TimeoutError:
             raise TimedOut(f"no end after {self.timeout} s", bytes(received)) from None
         except OSError as error:
-            what = f"receiving failed: {error.strerror}"
-            raise ConnectionEnded(what, bytes(received)) from None
-
-
-class Wire:
-    """One connection. `timeout` holds for connecting, for each send, and for each thing received.
-
-    A small `receive_buffer` (bytes) makes a server feel soon that this client has stopped reading.
-    """
-
-    def __init__(
-        self, host: str, port: int, *, timeout: float = TIMEOUT, receive_buffer: int | None = None
-    ) -> None:
-        self._stream = _Stream(host, port, timeout, receive_buffer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    def send(self, *pieces: bytes, pause: float = 0.0) -> None:
-        """Send the pieces one after the other, with a pause between them."""
-        for number, piece in enumerate(pieces):
-            if number:
-                time.sleep(pause)
-            self._stream.send(piece)
-
-    def begin(self, method: str) -> "Incoming":
-        """Read the head of the next response, which answers a request of that method."""
-        return Incoming(self._stream, method)
-
-    def receive(self, method: str) -> Response:
-        """Read the next response to its end."""
-        return self.begin(method).read()
-
-    def receive_bytes(self) -> bytes:
-        """What has arrived, at least one byte; nothing at the end of the connection."""
-        return self._stream.receive(self._stream.deadline(), b"")
-
-    def receive_end(self) -> bytes:
-        """Everything up to the end of the connection; `TimedOut` if the server keeps it open."""
-        deadline = self._stream.deadline()
-        received = bytearray()
-        while data := self._stream.receive(deadline, received):
-            received += data
-        return bytes(received)
-
-    def upgrade(self, request: bytes) -> "WebSocket":
-        """Send a handshake and speak WebSocket from then on. Raises `WebSocketRefused`."""
-        self._stream.send(request)
-        answer = Incoming(self._stream, "GET", upgrade=True)
-        if answer.status != SWITCHING_PROTOCOLS:
-            raise WebSocketRefused(answer.read())
-        _check_accepted(request, answer)
-        return WebSocket(self._stream)
-
-    def end_sending(self) -> None:
-        """Close our half of the connection; the answer can still be read."""
-        self._stream.socket.shutdown(socket.SHUT_WR)
-
-    def abort(self) -> None:
-        """Vanish: the server gets a reset."""
-        lingering = struct.pack("ii", 1, 0)  # on, for no time
-        self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
-        self._stream.socket.close()
-
-    def close(self) -> None:
-        """Close the connection; again is no error."""
-        self._stream.socket.close()
+            problem = f"receiving failed: {error.strerror}"
+            raise ConnectionEnded(problem, bytes(received)) from None
 
 
 class Incoming:
-    """A response whose head has arrived; its body is read when asked for.
+    """A response of which only the head has been read. See `Response`."""
 
-    `status` and `headers` are those of `Response`.
-    """
-
-    def __init__(self, stream: _Stream, method: str, *, upgrade: bool = False) -> None:
-        self._stream = stream
+    def __init__(self, wire: Wire, method: str, *, upgrade: bool = False) -> None:
+        self._wire = wire
         self._parser = _parser(method, upgrade=upgrade)
         self._received = bytearray()
         self._interim: list[int] = []
@@ -240,7 +185,7 @@ class Incoming:
 
     def read(self) -> Response:
         """The whole response, within the timeout."""
-        chunks = tuple(self._chunks(self._stream.deadline()))
+        chunks = tuple(self._chunks(self._wire.deadline()))
         return Response(
             status=self.status,
             headers=self.headers,
@@ -252,59 +197,59 @@ class Incoming:
         )
 
     def _read_head(self) -> h11.Response | h11.InformationalResponse:
-        deadline = self._stream.deadline()
+        deadline = self._wire.deadline()
         while True:
             event = self._next(deadline)
             if isinstance(event, h11.Response):
                 return event
             if not isinstance(event, h11.InformationalResponse):
-                raise self._error(f"instead of a response came {type(event).__name__}")
+                raise self._error(f"expected a response, not {type(event).__name__}")
             if event.status_code == SWITCHING_PROTOCOLS:
-                self._stream.unread = self._parser.trailing_data[0]
+                self._wire.unread = self._parser.trailing_data[0]
                 return event
             self._interim.append(event.status_code)
 
     def _chunks(self, deadline: float | None) -> Iterator[bytes]:
         chunked = ("transfer-encoding", "chunked") in self.headers
         chunk = b""
-        while isinstance(event := self._next(deadline or self._stream.deadline()), h11.Data):
+        while isinstance(event := self._next(deadline or self._wire.deadline()), h11.Data):
             chunk += event.data
             if event.chunk_end or not chunked:
                 yield chunk
                 chunk = b""
-        self._stream.unread = self._parser.trailing_data[0]
+        self._wire.unread = self._parser.trailing_data[0]
 
     def _next(self, deadline: float) -> h11.Event:
         try:
             while not isinstance(event := self._parser.next_event(), h11.Event):
-                data = self._stream.receive(deadline, self._received)
+                data = self._wire.read(deadline, self._received)
                 if not data and not self._received:
-                    raise ConnectionEnded("the server closed the connection without a word", b"")
+                    raise ConnectionEnded("the server closed the connection without an answer", b"")
                 self._received += data
                 self._parser.receive_data(data)
         except h11.RemoteProtocolError as error:
             raise self._error(str(error)) from error
         return event
 
-    def _error(self, what: str) -> WireError:
-        return WireError(what, bytes(self._received))
+    def _error(self, problem: str) -> WireError:
+        return WireError(problem, bytes(self._received))
 
 
 class WebSocket:
-    """An open websocket. Pings are answered; anything but a message or a close is a `WireError`."""
+    """An open WebSocket. It answers pings. Unexpected frames raise a `WireError`."""
 
-    def __init__(self, stream: _Stream) -> None:
-        self._stream = stream
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self._frames = FrameConnection(ConnectionType.CLIENT)
         self._received = bytearray()
 
     def send_text(self, text: str) -> None:
         """Send one message."""
-        self._stream.send(self._frames.send(TextMessage(text)))
+        self._wire.send(self._frames.send(TextMessage(text)))
 
     def receive_text(self) -> str:
         """The next message. Raises `WebSocketClosed` at a close frame."""
-        deadline = self._stream.deadline()
+        deadline = self._wire.deadline()
         text = ""
         while True:
             event = self._next(deadline)
@@ -313,16 +258,16 @@ class WebSocket:
                 if event.message_finished:
                     return text
             elif isinstance(event, Ping):
-                self._stream.send(self._frames.send(event.response()))
+                self._wire.send(self._frames.send(event.response()))
             elif isinstance(event, CloseConnection):
                 raise self._ending(event)
             else:
                 raise WireError(f"expected a text, not {event}", bytes(self._received))
 
     def close(self, code: int = 1000) -> None:
-        """Send a close frame and wait for the server's; messages before it are dropped."""
-        self._stream.send(self._frames.send(CloseConnection(code)))
-        deadline = self._stream.deadline()
+        """Send a close frame and wait for the server's. Messages before it are dropped."""
+        self._wire.send(self._frames.send(CloseConnection(code)))
+        deadline = self._wire.deadline()
         while not isinstance(event := self._next(deadline), CloseConnection):
             pass
         ending = self._ending(event)
@@ -331,10 +276,10 @@ class WebSocket:
 
     def _next(self, deadline: float) -> Event:
         while (event := next(self._frames.events(), None)) is None:
-            data = self._stream.receive(deadline, self._received)
+            data = self._wire.read(deadline, self._received)
             if not data:
-                what = "the connection ended without a close frame"
-                raise ConnectionEnded(what, bytes(self._received))
+                problem = "the connection ended without a close frame"
+                raise ConnectionEnded(problem, bytes(self._received))
             self._received += data
             self._frames.receive_data(data)
         return event
@@ -342,8 +287,8 @@ class WebSocket:
     def _ending(self, event: CloseConnection) -> WebSocketClosed | WireError:
         if self._frames.state in {ConnectionState.REMOTE_CLOSING, ConnectionState.CLOSED}:
             return WebSocketClosed(event.code, event.reason or "")
-        # wsproto also says that what came was no frame by an event of this type.
-        return WireError(f"no websocket frame: {event.reason}", bytes(self._received))
+        # wsproto also returns an event of this type if the bytes aren't a frame.
+        return WireError(f"no WebSocket frame: {event.reason}", bytes(self._received))
 
 
 def request_bytes(
@@ -354,10 +299,9 @@ def request_bytes(
     *,
     host: bytes | None = None,
 ) -> bytes:
-    """One HTTP/1.1 request, the target and the header lines exactly as given.
+    """One HTTP/1.1 request with exactly this target and these header lines.
 
-    Added are Host, if one is given, and Content-Length, if there is a body that the headers don't
-    frame.
+    It adds `host` as Host, and Content-Length if the headers don't say how long `body` is.
     """
     lines = [*headers] if host is None else [(b"Host", host), *headers]
     framed = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in lines)
@@ -369,7 +313,7 @@ def request_bytes(
 
 
 def handshake_bytes(target: bytes, headers: Headers = (), *, host: bytes) -> bytes:
-    """A websocket handshake (RFC 6455 4.1) with these header lines after the needed ones."""
+    """A WebSocket handshake (RFC 6455 4.1) with these header lines after the required ones."""
     needed = [
         (b"Upgrade", b"websocket"),
         (b"Connection", b"Upgrade"),
@@ -379,26 +323,11 @@ def handshake_bytes(target: bytes, headers: Headers = (), *, host: bytes) -> byt
     return request_bytes("GET", target, [*needed, *headers], host=host)
 
 
-def exchange(host: str, port: int, *requests: bytes, timeout: float = TIMEOUT) -> list[Response]:
-    """Send the requests at once, on one connection, and read a response to each.
-
-    A server may refuse a request and close before it has taken all of it: that response counts.
-    """
-    with Wire(host, port, timeout=timeout) as wire:
-        with suppress(ConnectionEnded):
-            wire.send(b"".join(requests))
-        return [wire.receive(_method(request)) for request in requests]
-
-
-def _method(request: bytes) -> str:
-    return request.partition(b" ")[0].decode("latin-1")
-
-
 def _parser(method: str, *, upgrade: bool) -> h11.Connection:
-    """A parser for the response to a request of that method.
+    """A parser for the response to a request with that method.
 
-    h11 must have seen a request before it reads a response. What it makes of ours is thrown away;
-    only whether the response can have a body, or switch protocols, depends on it.
+    h11 must send a request before it can read a response. So it gets a request here that is not
+    sent; it decides whether the response can have a body, or switch protocols.
     """
     headers = [("host", "x"), *([("upgrade", "websocket")] if upgrade else [])]
     parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD)
@@ -407,11 +336,3 @@ def _parser(method: str, *, upgrade: bool) -> h11.Connection:
     )
     parser.send(h11.EndOfMessage())
     return parser
-
-
-def _check_accepted(request: bytes, answer: Incoming) -> None:
-    key = re.search(rb"(?im)^sec-websocket-key:[ \t]*(\S+)", request)
-    accepted = [value for name, value in answer.headers if name == "sec-websocket-accept"]
-    expected = generate_accept_token(key[1] if key else b"").decode()
-    if accepted != [expected]:
-        raise WireError(f"expected sec-websocket-accept {expected}", repr(accepted).encode())

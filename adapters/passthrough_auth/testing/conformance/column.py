@@ -1,38 +1,34 @@
 """A column of the matrix: the conformance app, built with one framework."""
 
-import json
-from collections.abc import Callable, Sequence
+import pkgutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from passthrough_auth.core import GateOptions
-
-from . import handlers
 from .cases import CASES
-from .cases.common import NEIGHBOUR
+from .layers import PREFIX, surrounded
 from .model import Case, Feature, Interface
-from .options import options
-
-PREFIX = "/mounted"
+from .options import Options, options
 
 
 @dataclass(frozen=True)
 class Column:
-    """How one framework builds the conformance app, and what it has to offer.
+    """How one framework builds the conformance app, and the features that it offers.
 
-    `build` takes the gate's options and returns the whole app, protected. Its routes, and what
-    each does, are those of the functions in `handlers`; the columns that ship show how.
+    `build` takes the adapter's options and returns the complete app, protected, with the routes
+    that `routes` lists. The option `allow_preflight` is passed only if the column offers
+    "allow-preflight".
     """
 
     name: str
     interface: Interface
-    build: Callable[[GateOptions], Any]
+    build: Callable[[Options], Any]
     offers: frozenset[Feature]
     mounted: bool = False
 
     def cases(self) -> list[Case]:
-        """The cases that this column has to pass: all whose features it offers."""
+        """The cases that this column must pass: those that need only features it offers."""
         return [case for case in CASES if self._takes(case)]
 
     def _takes(self, case: Case) -> bool:
@@ -53,48 +49,35 @@ class Column:
 
 @cache
 def _app(column: Column, variant: str) -> Any:
-    beside = _beside_neighbour_asgi if column.interface == "asgi" else _beside_neighbour_wsgi
-    app = beside(column.build(options(variant)))
-    if not column.mounted:
-        return app
-    if column.interface == "wsgi":
-        from werkzeug.exceptions import NotFound
-        from werkzeug.middleware.dispatcher import DispatcherMiddleware
-
-        return DispatcherMiddleware(NotFound(), {PREFIX: app})
-    from starlette.routing import Mount, Router
-
-    return Router([Mount(PREFIX, app=app)])
+    app = column.build(options(variant))
+    return surrounded(app, column.interface, mounted=column.mounted)
 
 
-def _beside_neighbour_asgi(app: Any) -> Any:
-    """The app, and beside it a path that its middleware never sees."""
+class Cell(NamedTuple):
+    """One case of one column."""
 
-    async def both(scope: Any, receive: Any, send: Any) -> None:
-        if not (scope["type"] == "http" and scope["path"].endswith(NEIGHBOUR)):
-            await app(scope, receive, send)
-            return
-        answer = json.dumps(await handlers.aneighbour()).encode()
-        headers = [(b"content-length", b"%d" % len(answer))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+    column: Column
+    case: Case
 
-    return both
+    def __str__(self) -> str:
+        return f"{self.column.name}: {self.case.name}"
 
 
-def _beside_neighbour_wsgi(app: Any) -> Any:
-    """The same for WSGI."""
-
-    def both(environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"] != NEIGHBOUR:
-            return app(environ, start_response)
-        answer = json.dumps(handlers.neighbour()).encode()
-        start_response("200 OK", [("Content-Length", str(len(answer)))])
-        return [answer]
-
-    return both
+def cells(*columns: Column) -> list[Cell]:
+    """Every case for each of these columns, and for the same apps below a prefix."""
+    return [Cell(column, case) for column in with_prefixes(columns) for case in column.cases()]
 
 
-def with_prefixes(columns: Sequence[Column]) -> list[Column]:
+def with_prefixes(columns: Iterable[Column]) -> list[Column]:
     """Each column, and each once more below a prefix."""
     return [each for column in columns for each in (column, column.under_prefix())]
+
+
+def named(names: Iterable[str], interface: Interface) -> list[Column]:
+    """The columns of this interface with these names, each also below a prefix.
+
+    A name is `module:attribute`; the attribute is a column or an iterable of columns.
+    """
+    found = [pkgutil.resolve_name(name) for name in names]
+    columns = [one for each in found for one in ([each] if isinstance(each, Column) else each)]
+    return with_prefixes(column for column in columns if column.interface == interface)

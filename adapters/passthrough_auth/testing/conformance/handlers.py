@@ -1,8 +1,7 @@
-"""What the conformance app does, in functions that know no framework.
+"""The conformance app's handlers, as functions that depend on no framework.
 
-A column maps them to routes in its framework's idiom, one line each; see `columns`. All answers
-are JSON: `{"caller": {header: value} or null, "absence": the reason of NoCaller or null}`, with
-more beside it where a route says more.
+All answers are JSON: `{"caller": {header: value} or null, "absence": the reason of NoCaller or
+null}`. Some routes add further keys. The table in `routes` maps paths to these functions.
 """
 
 import asyncio
@@ -12,14 +11,13 @@ import logging
 import os
 import pickle
 import signal
-import threading
 import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from passthrough_auth.core import (
@@ -27,33 +25,27 @@ from passthrough_auth.core import (
     CallerThreadPoolExecutor,
     CallerUnauthenticated,
     Credential,
-    Credentials,
     Destinations,
     NoCaller,
     Snapshot,
-    auth_metadata,
+    acting_as,
     current_credentials,
-    current_hold,
     snapshot,
 )
+from passthrough_auth.core.caller import Binding, current_scope
 
 CHUNKS = 3
-LONG = 1000  # chunks, which are over within a case's patience where no server notices who left
+LONG = 1000  # chunks; a case can wait for their end on a server that doesn't notice who left
 LARGE_CHUNKS = 32
-LARGE_CHUNK = 64 * 1024  # bytes; all of them together are more than a socket takes unread
-PAUSE = 0.02  # seconds that a slow handler takes, in which others are served
-PATIENCE = 5.0  # seconds that anything here waits for a request to end before it gives up
-_POLL = 0.005
-_SOON = 0.02
+LARGE_CHUNK = 64 * 1024  # bytes; all chunks together are more than a socket buffers unread
+PAUSE = 0.02  # seconds that a slow handler takes, while others are served
+_FORK_SECONDS = 5  # after which a forked process ends itself, if it still runs
 
 Answer = dict[str, Any]
 
 
 class Deliberate(Exception):
-    """Raised by a handler for the app's own error handler, which answers with `whoami()`."""
-
-
-_recorded: dict[str, Answer] = {}
+    """Raised by a handler. The app's own error handler answers it: 418 with `whoami()`."""
 
 
 def whoami() -> Answer:
@@ -64,36 +56,64 @@ def whoami() -> Answer:
         return {"caller": None, "absence": absent.reason}
 
 
+def anything(rest: str = "") -> Answer:
+    """`whoami()`, for any path."""
+    return whoami()
+
+
 def saw() -> str:
     """`whoami()` as a header value, for middleware to set on a response as `x-middleware-saw`."""
     return json.dumps(whoami())
 
 
+class _BoundClient(Binding):
+    """A client that acts as the caller by itself. The handlers here stand for its calls."""
+
+    def install(self) -> None:
+        pass
+
+
+BOUND_CLIENT = _BoundClient()
+
+
+def bound_caller() -> dict[str, str] | str:
+    """The caller's headers for a call of `BOUND_CLIENT`, {} for no caller, or why it can't call."""
+    try:
+        return BOUND_CLIENT.credentials().headers()
+    except NoCaller as absent:
+        return absent.reason
+
+
+def bound() -> Answer:
+    """Who the caller is, and as whom a bound client acts."""
+    return {**whoami(), "bound": bound_caller()}
+
+
 def fail() -> None:
-    """Raise what the app handles."""
+    """Raise an error that the app handles."""
     raise Deliberate
 
 
 def crash() -> None:
-    """Raise what nobody handles."""
+    """Raise an error that the app doesn't handle."""
     raise RuntimeError("the conformance app crashed, as it was asked to")
 
 
 def upstream_refuses() -> None:
-    """Raise what a failed call to upstream ends as: its refusal of the caller, deep inside."""
+    """Raise an error with upstream's refusal of the caller among its causes."""
     call = _because(ConnectionError("the call failed"), CallerUnauthenticated("s3cret"))
     raise RuntimeError("the job could not be started") from call
 
 
 def upstream_denies() -> None:
-    """The same of a caller whom upstream knows and does not permit this, as task groups have it."""
+    """The same for a caller who is known but not permitted, in nested exception groups."""
     call = _because(ConnectionError("the call failed"), CallerDenied("s3cret"))
     tasks = ExceptionGroup("a task failed", [ExceptionGroup("its own tasks failed", [call, call])])
     raise RuntimeError("the job could not be started") from tasks
 
 
 def upstream_denies_and_more() -> None:
-    """The same beside a failure that has nothing to do with it."""
+    """The same, in a group with an unrelated failure."""
     raise ExceptionGroup("two tasks failed", [CallerDenied("s3cret"), RuntimeError("no memory")])
 
 
@@ -102,62 +122,73 @@ def _because(error: Exception, cause: Exception) -> Exception:
     return error
 
 
+def uploaded(body: bytes) -> Answer:
+    """Who sent this body, and its length."""
+    return {**whoami(), "length": len(body)}
+
+
+def _line() -> bytes:
+    return json.dumps(whoami()).encode() + b"\n"
+
+
 def stream() -> Iterator[bytes]:
-    """A body of several chunks, each of which says whose it is."""
+    """A body of several chunks. Each says who the caller was when it was produced."""
     for _ in range(CHUNKS):
-        yield json.dumps(whoami()).encode() + b"\n"
+        yield _line()
 
 
 async def astream() -> AsyncIterator[bytes]:
     """The same, with a turn of the event loop before each chunk."""
     for _ in range(CHUNKS):
         await asyncio.sleep(0)
-        yield json.dumps(whoami()).encode() + b"\n"
+        yield _line()
+
+
+def stream_crash() -> Iterator[bytes]:
+    """A body that fails after its first chunk."""
+    yield _line()
+    crash()
+
+
+async def astream_crash() -> AsyncIterator[bytes]:
+    """The same, asynchronously."""
+    yield _line()
+    crash()
 
 
 def acting() -> Iterator[bytes]:
-    """A body most of which is produced by someone whom the app names itself."""
-    with auth_metadata(("authorization", "Bearer service")):
-        for _ in range(CHUNKS):
-            yield json.dumps(whoami()).encode() + b"\n"
-    yield json.dumps(whoami()).encode() + b"\n"
+    """A body whose first chunks are produced as a caller that the app itself names."""
+    with acting_as(("authorization", "Bearer service")):
+        yield from stream()
+    yield _line()
 
 
 async def aacting() -> AsyncIterator[bytes]:
     """The same, with a turn of the event loop before each chunk."""
-    with auth_metadata(("authorization", "Bearer service")):
-        for _ in range(CHUNKS):
-            await asyncio.sleep(0)
-            yield json.dumps(whoami()).encode() + b"\n"
-    yield json.dumps(whoami()).encode() + b"\n"
-
-
-def closing(key: str) -> Iterator[bytes]:
-    """A long body that notes who the caller is when it is closed."""
-    try:
-        yield from endless(LONG)
-    finally:
-        record(key)
+    with acting_as(("authorization", "Bearer service")):
+        async for chunk in astream():
+            yield chunk
+    yield _line()
 
 
 def endless(chunks: int = 5000) -> Iterator[bytes]:
-    """A body that only ends when its client goes away, or after some thousand chunks."""
+    """A body that ends only when its client leaves, or after some thousand chunks."""
     for _ in range(chunks):
-        yield json.dumps(whoami()).encode() + b"\n"
+        yield _line()
         time.sleep(0.001)
 
 
 async def aendless(chunks: int = 5000) -> AsyncIterator[bytes]:
     """The same, asynchronously."""
     for _ in range(chunks):
-        yield json.dumps(whoami()).encode() + b"\n"
+        yield _line()
         await asyncio.sleep(0.001)
 
 
 def large() -> Iterator[bytes]:
-    """A body too large for any buffer, each line of which says whose it is."""
+    """A body too large for any buffer. Each line says who the caller was when it was produced."""
     for _ in range(LARGE_CHUNKS):
-        yield json.dumps(whoami()).encode().ljust(LARGE_CHUNK - 1) + b"\n"
+        yield _line().rstrip().ljust(LARGE_CHUNK - 1) + b"\n"
 
 
 async def alarge() -> AsyncIterator[bytes]:
@@ -167,42 +198,40 @@ async def alarge() -> AsyncIterator[bytes]:
 
 
 def slow() -> Answer:
-    """Who the caller is, asked twice with time for others between."""
+    """Who the caller is, twice, with time between for other requests."""
     before = whoami()
     time.sleep(PAUSE)
     return {**whoami(), "before": before}
 
 
 async def aslow() -> Answer:
-    """The same, letting the event loop serve others."""
+    """The same, while the event loop serves others."""
     before = whoami()
     await asyncio.sleep(PAUSE)
     return {**whoami(), "before": before}
 
 
-def abandoned(key: str) -> Answer:
-    """Take time, and note at the end who the caller is, whether or not anyone still listens."""
-    try:
-        return slow()
-    finally:
-        record(key)
+async def greet(
+    accept: Callable[[], Awaitable[object]],
+    send: Callable[[str], Awaitable[object]],
+    receive: Callable[[], Awaitable[object]],
+) -> None:
+    """Accept a WebSocket, and say who the caller is: at once, and after each message."""
+    await accept()
+    await send(saw())
+    with suppress(Exception):  # each framework has its own error for a client that has left
+        while True:
+            await receive()
+            await send(saw())
 
 
-async def aabandoned(key: str) -> Answer:
-    """The same; many a server cancels it when its client leaves."""
-    try:
-        return await aslow()
-    finally:
-        record(key)
-
-
-def uploaded(body: bytes) -> Answer:
-    """Who sent this body, and how long it was."""
-    return {**whoami(), "length": len(body)}
+async def refuse(*socket: Callable[..., Awaitable[object]]) -> None:
+    """Fail before the handshake is answered, because upstream refuses the caller."""
+    upstream_refuses()
 
 
 def threads() -> Answer:
-    """What threads see: one with the context, one without, one with a snapshot, one of our pool."""
+    """The caller in threads: with the context, without, with a snapshot, and of our pool."""
     caller = snapshot()
     with ThreadPoolExecutor(1) as pool, CallerThreadPoolExecutor(1) as caller_pool:
         return {
@@ -215,8 +244,8 @@ def threads() -> Answer:
 
 
 async def athreads() -> Answer:
-    """The same from async code, where `to_thread` and tasks carry the context by themselves."""
-    # What Starlette and Django bring, and async views on Flask.
+    """The same in async code, where `to_thread` and tasks copy the context by themselves."""
+    # Starlette, Django and async views on Flask bring these two.
     from anyio import to_thread
     from asgiref.sync import sync_to_async
 
@@ -228,19 +257,28 @@ async def athreads() -> Answer:
             "to_thread": await asyncio.to_thread(whoami),
             "anyio_to_thread": await to_thread.run_sync(whoami),
             "sync_to_async": await sync_to_async(whoami)(),
-            "task": await asyncio.create_task(_in_task()),
+            "task": await asyncio.create_task(awhoami()),
             "without": await loop.run_in_executor(None, whoami),
             "with_snapshot": await loop.run_in_executor(None, caller.run, whoami),
             "caller_pool": await loop.run_in_executor(caller_pool, whoami),
         }
 
 
-async def _in_task() -> Answer:
+async def awhoami() -> Answer:
+    """`whoami()` for a task."""
     return whoami()
 
 
+def whoami_by(taken: Snapshot) -> Answer:
+    """`whoami()` with that snapshot, or the reason why it has no caller any more."""
+    try:
+        return taken.run(whoami)
+    except NoCaller as absent:
+        return {"caller": None, "absence": absent.reason}
+
+
 def forked() -> Answer:
-    """What a process sees that was forked from here: by itself, and by what it was given."""
+    """The caller in a forked process: by itself, with the context, and with a snapshot."""
     request, caller = contextvars.copy_context(), snapshot()
     named = Credential("authorization", "Bearer alice")
     fingerprint = named.fingerprint
@@ -249,7 +287,7 @@ def forked() -> Answer:
         return {
             "alone": whoami(),
             "with_context": request.run(whoami),
-            "with_snapshot": _whoami_by(caller),
+            "with_snapshot": whoami_by(caller),
             "same_fingerprint": named.fingerprint == fingerprint,
         }
 
@@ -260,14 +298,14 @@ def _in_fork(look: Callable[[], Answer]) -> Answer:
     reader, writer = os.pipe()
     leave, dismiss = os.pipe()
     with warnings.catch_warnings():
-        # Of the locks that other threads hold: this child takes none.
+        # The warning is about locks that other threads hold. This child takes none.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if not child:
-        signal.alarm(int(PATIENCE))
+        signal.alarm(_FORK_SECONDS)
         try:
             os.write(writer, json.dumps(look()).encode())
-            # gevent never hears of a child that ends before its first fork returns in the parent.
+            # gevent misses a child that ends before its first fork has returned in the parent.
             os.read(leave, 1)
         finally:
             os._exit(0)
@@ -280,8 +318,35 @@ def _in_fork(look: Callable[[], Answer]) -> Answer:
     return seen
 
 
+def texts() -> Answer:
+    """Every text form of the caller's objects, and every error text about the caller."""
+    caller, scope, taken = current_credentials(), current_scope(), snapshot()
+    value = caller.headers()["authorization"]
+    shown = [caller, *caller, scope, taken]
+    return {
+        "texts": [form(each) for form in (repr, str, "{}".format) for each in shown],
+        "raised": [
+            *(_raised_by(pickle.dumps, each) for each in shown),
+            _raised_by(json.dumps, caller),
+            _raised_by(setattr, caller, "_pairs", ()),
+            _raised_by(acting_as, (value, "authorization")),
+            _raised_by(acting_as, ("authorization", f"{value}, {value}")),
+            _raised_by(Destinations("https://a.example").headers_for, f"https://b.example/{value}"),
+        ],
+    }
+
+
+def _raised_by(act: Callable[..., object], *given: object) -> str:
+    """The traceback of the error that this raises."""
+    try:
+        act(*given)
+    except Exception as error:
+        return "".join(traceback.format_exception(error))
+    raise AssertionError(f"{act.__name__} raised nothing")
+
+
 class _Log(logging.Handler):
-    """Keeps what the library logs, for cases to read over any server."""
+    """Keeps the library's log records, for `logged`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -292,253 +357,35 @@ class _Log(logging.Handler):
 
 
 _log = _Log()
-logging.getLogger("passthrough_auth").addHandler(_log)
-logging.getLogger("passthrough_auth").setLevel(logging.DEBUG)
+
+
+def listen() -> Callable[[], None]:
+    """Record everything that the library logs, however logging is configured.
+
+    Returns a function that restores the configuration.
+    """
+    logger = logging.getLogger("passthrough_auth")
+    level, disabled, disabled_below = logger.level, logger.disabled, logger.manager.disable
+
+    def restore() -> None:
+        logger.removeHandler(_log)
+        logger.disabled = disabled
+        logger.setLevel(level)
+        logging.disable(disabled_below)
+
+    # logging.config disables existing loggers by default.
+    logger.disabled = False
+    logger.setLevel(logging.DEBUG)
+    logging.disable(logging.NOTSET)
+    logger.addHandler(_log)
+    return restore
 
 
 def logged() -> Answer:
-    """What the library has logged in this process: each text with how often, and whole records."""
+    """The library's log in this process: how often each message came, and the whole records."""
     records = list(_log.records)
     return {
         **whoami(),
         "log": Counter(record.getMessage() for record in records),
         "records": [repr(vars(record)) for record in records],
     }
-
-
-def texts() -> Answer:
-    """Every text that the caller becomes, and every one that is raised about the caller."""
-    caller, hold, taken = current_credentials(), current_hold(), snapshot()
-    value = caller.headers()["authorization"]
-    shown = [caller, *caller, hold, taken]
-    return {
-        "texts": [form(each) for form in (repr, str, "{}".format) for each in shown],
-        "raised": [
-            *(_raised_by(pickle.dumps, each) for each in shown),
-            _raised_by(json.dumps, caller),
-            _raised_by(setattr, caller, "_pairs", ()),
-            _raised_by(auth_metadata, (value, "authorization")),
-            _raised_by(auth_metadata, ("authorization", f"{value}, {value}")),
-            _raised_by(Destinations("https://a.example").headers_for, f"https://b.example/{value}"),
-        ],
-    }
-
-
-def _raised_by(act: Callable[..., object], *given: object) -> str:
-    """The report of what this raises."""
-    try:
-        act(*given)
-    except Exception as error:
-        return "".join(traceback.format_exception(error))
-    raise AssertionError(f"{act.__name__} raised nothing")
-
-
-def record(key: str, **more: Answer) -> None:
-    """Note under that key who the caller is here. For work that runs after the response."""
-    _recorded[key] = {**whoami(), **more}
-
-
-def background(key: str) -> None:
-    """Take time, in which the next request is served, and note who the caller is at the end."""
-    time.sleep(PAUSE)
-    record(key)
-
-
-def recorded(key: str) -> Answer:
-    """What was noted under that key, once it is there."""
-    deadline = time.monotonic() + PATIENCE
-    while key not in _recorded and time.monotonic() < deadline:
-        time.sleep(_POLL)
-    return _recorded.get(key, {"caller": None, "absence": "nothing was recorded"})
-
-
-async def arecorded(key: str) -> Answer:
-    """The same, without blocking the event loop."""
-    deadline = time.monotonic() + PATIENCE
-    while key not in _recorded and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread may
-        await asyncio.sleep(_POLL)
-    return _recorded.get(key, {"caller": None, "absence": "nothing was recorded"})
-
-
-def drain() -> dict[str, Answer]:
-    """All that was noted so far, taken out, so that a long run doesn't pile it up."""
-    return {key: _recorded.pop(key) for key in list(_recorded)}
-
-
-_in_force: set["Recording"] = set()
-
-
-class Recording:
-    """A binding that is in force from when it is entered to when it is left.
-
-    A class, because of a generator that nobody left, garbage collection would run the rest.
-    """
-
-    def __init__(self, credentials: Credentials) -> None:
-        pass  # whose it is makes no difference
-
-    def __enter__(self) -> None:
-        _in_force.add(self)
-
-    def __exit__(self, *raised: object) -> None:
-        _in_force.discard(self)
-
-
-def neighbour() -> Answer:
-    """Who the caller is beside the app, and how many bindings its requests have not left."""
-    deadline = time.monotonic() + PATIENCE
-    while _in_force and time.monotonic() < deadline:
-        time.sleep(_POLL)
-    return _neighbour()
-
-
-async def aneighbour() -> Answer:
-    """The same, without blocking the event loop."""
-    deadline = time.monotonic() + PATIENCE
-    while _in_force and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread may
-        await asyncio.sleep(_POLL)
-    return _neighbour()
-
-
-def _neighbour() -> Answer:
-    answer = {**whoami(), "in_force": len(_in_force)}
-    _in_force.clear()  # for those who ask next
-    return answer
-
-
-def outlive(key: str) -> Answer:
-    """Start a thread in a copy of this context that notes who the caller is at the end."""
-    run = contextvars.copy_context().run
-    work: Callable[[], None] = lambda: run(_note_the_end, key)  # noqa: E731 - a thread's target
-    threading.Thread(target=work, daemon=True).start()
-    return whoami()
-
-
-def _note_the_end(key: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while whoami()["caller"] is not None and time.monotonic() < deadline:
-        time.sleep(_POLL)
-    record(key)
-
-
-_tasks: set[asyncio.Task[None]] = set()
-
-
-async def aoutlive(key: str) -> Answer:
-    """Start a task, which has a copy of this context, that does the same."""
-    task = asyncio.create_task(_anote_the_end(key))
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-    return whoami()
-
-
-async def _anote_the_end(key: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    try:
-        while whoami()["caller"] is not None and time.monotonic() < deadline:  # noqa: ASYNC110 - the end has no event
-            await asyncio.sleep(_POLL)
-    except asyncio.CancelledError:
-        # Old asgiref gives some views a loop of their own, which ends with the view.
-        outlive(key)
-        raise
-    record(key)
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """The caller, taken along in every way there is."""
-
-    lasting: Snapshot
-    expiring: Snapshot
-    within_it: Snapshot
-    closed: Snapshot
-    pool: CallerThreadPoolExecutor
-    submitted: "Future[Answer]"
-
-
-def take_along(key: str) -> Answer:
-    """Start a thread that notes, at the end, whom it finds by what it was given of the caller."""
-    taken = _take(contextvars.copy_context())
-    threading.Thread(target=_note_taken, args=(key, taken), daemon=True).start()
-    return whoami()
-
-
-async def atake_along(key: str) -> Answer:
-    """Start a task that does the same."""
-    taken = _take(contextvars.copy_context())
-    task = asyncio.create_task(_anote_taken(key, taken))
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-    return whoami()
-
-
-def _take(request: contextvars.Context) -> _Taken:
-    expiring, closed = snapshot(expires_in=_SOON), snapshot()
-    within_it = expiring.run(snapshot, expires_in=PATIENCE)
-    pool = CallerThreadPoolExecutor(1)
-    submitted = pool.submit(_whoami_after, request)
-    closed.close()
-    return _Taken(snapshot(), expiring, within_it, closed, pool, submitted)
-
-
-def _whoami_after(request: contextvars.Context) -> Answer:
-    """Who the caller is here once that request has ended."""
-    deadline = time.monotonic() + PATIENCE
-    while request.run(whoami)["caller"] is not None and time.monotonic() < deadline:
-        time.sleep(_POLL)
-    time.sleep(_SOON)
-    return whoami()
-
-
-def _note_taken(key: str, taken: _Taken) -> None:
-    taken.pool.shutdown()  # waits for its work, which waits for the end
-    record(key, **_found_by(taken), snapshot_in_task=_finish(taken.lasting.arun(_in_task)))
-
-
-def _finish(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """What it returns. It has nothing to wait for, and greenlets can't have an event loop each."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        answer: Answer = done.value
-        return answer
-    raise AssertionError("it waits for something")
-
-
-async def _anote_taken(key: str, taken: _Taken) -> None:
-    try:
-        await asyncio.to_thread(taken.pool.shutdown)
-    except asyncio.CancelledError:
-        threading.Thread(target=_note_taken, args=(key, taken), daemon=True).start()  # as above
-        raise
-    in_task = await taken.lasting.arun(_in_task)
-    record(key, **_found_by(taken), snapshot_in_task=in_task)
-
-
-def _found_by(taken: _Taken) -> dict[str, Answer]:
-    return {
-        "snapshot": _whoami_by(taken.lasting),
-        "expired": _whoami_by(taken.expiring),
-        "within_expired": _whoami_by(taken.within_it),
-        "closed": _whoami_by(taken.closed),
-        "caller_pool": taken.submitted.result(),
-    }
-
-
-def _whoami_by(taken: Snapshot) -> Answer:
-    try:
-        return taken.run(whoami)
-    except NoCaller as absent:
-        return {"caller": None, "absence": absent.reason}
-
-
-def stream_crash() -> Iterator[bytes]:
-    """A body that fails after its first chunk."""
-    yield json.dumps(whoami()).encode() + b"\n"
-    crash()
-
-
-async def astream_crash() -> AsyncIterator[bytes]:
-    """The same, asynchronously."""
-    yield json.dumps(whoami()).encode() + b"\n"
-    crash()

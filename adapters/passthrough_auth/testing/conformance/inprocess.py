@@ -1,7 +1,7 @@
-"""Running cases without a socket, through the raw ASGI and WSGI interfaces.
+"""Runs cases without a socket, through the raw ASGI and WSGI interfaces.
 
 All steps of a case run in one context, as on a server that leaks the context of one request into
-the next; and after each step, and between the pieces of a body, that context must hold nothing.
+the next. After each step, and between the pieces of a body, there must be no caller in it.
 """
 
 import asyncio
@@ -17,10 +17,12 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_to_bytes
 
-from passthrough_auth.core import current_hold
+from passthrough_auth.core.caller import current_scope
 
-from .column import PREFIX, Column
-from .model import Answer, Call, Case, HeaderLines, told
+from .column import Column
+from .handlers import listen
+from .layers import PREFIX
+from .model import Answer, Call, Case, HeaderLines, error_line
 
 T = TypeVar("T")
 
@@ -32,34 +34,39 @@ _keys = itertools.count()
 
 
 class Leak(AssertionError):
-    """A caller was visible where no request is being served."""
+    """A caller was visible outside of a request."""
 
 
 def run(column: Column, case: Case) -> str | None:
-    """Run a case against a column; return what is wrong, None if nothing is.
+    """Run a case against a column. Return the first complaint, or None.
 
-    On ASGI it runs twice: as on a server that delivers repeated headers apart, has extensions, such
-    as that for refusing a WebSocket with a response, and lets sending fail once the client has
-    left; and as on one that joins lines, has none, and cancels the request then.
+    On ASGI it runs twice, as on two kinds of servers. The first keeps repeated headers apart, has
+    extensions such as that for refusing a WebSocket with a response, and makes `send` raise once
+    the client has left. The second joins header lines, has no extensions, and cancels the request
+    of a client that has left.
     """
     serve = _asgi_case if column.interface == "asgi" else _wsgi_case
-    for rich in (True, False) if column.interface == "asgi" else (False,):
-        key = f"in-process-{next(_keys)}"
-        wrong = copy_context().run(serve, column, case, key, rich)
-        if wrong is not None:
-            return wrong
+    restore_logging = listen()
+    try:
+        for rich in (True, False) if column.interface == "asgi" else (False,):
+            key = f"in-process-{next(_keys)}"
+            wrong = copy_context().run(serve, column, case, key, rich)
+            if wrong is not None:
+                return wrong
+    finally:
+        restore_logging()
     return None
 
 
 def addressed(call: Call, column: Column, key: str) -> bytes:
-    """The target of a call, for this column and with this key for what it records."""
+    """The target of a call for this column, with this key for its notes."""
     target = call.target.replace(b"%(key)s", key.encode())
     return PREFIX.encode() + target if column.mounted else target
 
 
-def _expect_no_hold() -> None:
-    if current_hold() is not None:
-        raise Leak(f"left behind in the server's context: {current_hold()!r}")
+def _expect_no_scope() -> None:
+    if current_scope() is not None:
+        raise Leak(f"the adapter left the caller in the server's context: {current_scope()!r}")
 
 
 def _asgi_case(column: Column, case: Case, key: str, rich: bool) -> str | None:
@@ -69,10 +76,10 @@ def _asgi_case(column: Column, case: Case, key: str, rich: bool) -> str | None:
         for number, step in enumerate(case.steps, 1):
             exchange = _AsgiExchange(step.call, addressed(step.call, column, key), rich)
             serving = exchange.serve(partial(column.app, case.options))
-            # In the one context of all steps, for what is left behind there to be found.
+            # In the context of all steps, so that the next step finds what this one leaves there.
             exchange.task = asyncio.create_task(serving, context=context)
             answer = await asyncio.wait_for(exchange.answer(), _WAIT)
-            _expect_no_hold()
+            _expect_no_scope()
             if wrong := step.check(answer):
                 return f"step {number}: {wrong}"
         return None
@@ -103,9 +110,9 @@ class _AsgiExchange:
         try:
             await build()(self.scope, self.receive, self.send)
         except Exception as error:
-            # What a server does with an app that raises: 500, unless a response is on its way.
+            # A server answers 500 for an app that raises, unless a response has begun.
             self.status = self.status or (0 if self.left else 500)
-            self.raised = told(error)
+            self.raised = error_line(error)
 
     async def answer(self) -> Answer:
         await asyncio.wait([self.task])
@@ -237,7 +244,7 @@ def _wsgi_case(column: Column, case: Case, key: str, rich: bool) -> str | None:
     build = partial(column.app, case.options)
     for number, step in enumerate(case.steps, 1):
         answer = _wsgi_exchange(build, step.call, addressed(step.call, column, key))
-        _expect_no_hold()
+        _expect_no_scope()
         if wrong := step.check(answer):
             return f"step {number}: {wrong}"
     return None
@@ -254,10 +261,10 @@ def _wsgi_exchange(build: Callable[[], Any], call: Call, target: bytes) -> Answe
     raised = ""
     try:
         body = build()(_environ(call, target), start_response)
-        _expect_no_hold()
+        _expect_no_scope()
         with _closed_elsewhere(body) if call.leave_after else closing(_Closable(body)):
             for piece in _from_two_threads(iter(body)):
-                _expect_no_hold()
+                _expect_no_scope()
                 if piece:
                     pieces.append(piece)
                 if call.leave_after is not None and len(pieces) >= call.leave_after:
@@ -265,17 +272,17 @@ def _wsgi_exchange(build: Callable[[], Any], call: Call, target: bytes) -> Answe
     except Leak:
         raise
     except Exception as error:
-        # What a server does with an app that raises: 500, unless a response is on its way.
+        # A server answers 500 for an app that raises, unless a response has begun.
         if not pieces:
             started[:] = [("500 Internal Server Error", [])]
-        raised = told(error)
+        raised = error_line(error)
     status, lines = started[0]
-    headers = tuple((name, value.strip(" \t")) for name, value in lines)  # as it is read again
+    headers = tuple((name, value.strip(" \t")) for name, value in lines)  # as a client parses them
     return Answer(int(status[:3]), headers, b"".join(pieces), tuple(pieces), raised=raised)
 
 
 class _Closable:
-    """Lets `closing` close a body that may have no `close`."""
+    """Adds a `close` that does nothing to a body without one, for `closing`."""
 
     def __init__(self, body: Any) -> None:
         self.close = getattr(body, "close", lambda: None)
@@ -291,7 +298,7 @@ def _closed_elsewhere(body: Any) -> Generator[None]:
 
 
 def _from_two_threads(body: Iterator[T]) -> Iterator[T]:
-    """The pieces of a body, every second one asked for from another thread."""
+    """The pieces of a body. Another thread produces every second one."""
     end = object()
     for number in itertools.count():
         piece: Any = next(body, end) if number % 2 == 0 else _in_thread(lambda: next(body, end))
@@ -307,8 +314,8 @@ def _in_thread(work: Callable[[], T]) -> T:
     def note() -> None:
         try:
             outcome.append(work())
-            _expect_no_hold()
-        except BaseException as error:  # handed on to the thread that waits
+            _expect_no_scope()
+        except BaseException as error:  # raised again in the thread that waits
             errors.append(error)
 
     thread = threading.Thread(target=note)
@@ -338,9 +345,9 @@ def _environ(call: Call, target: bytes) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     stripped = [(name.lower(), value.strip(b" \t")) for name, value in _lines(call)]
-    # Most servers make no difference between Cookie and other headers here.
+    # Most servers join the lines of Cookie like those of any other header.
     for name, value in _joined(stripped, cookies=b","):
-        # Servers drop names with an underscore, which an environ couldn't tell from dashes.
+        # Servers drop names with an underscore: an environ couldn't tell them from dashes.
         if b"_" not in name:
             key = name.decode("latin-1").upper().replace("-", "_")
             bare = key in ("CONTENT_TYPE", "CONTENT_LENGTH")

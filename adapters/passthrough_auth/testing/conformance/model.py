@@ -1,4 +1,4 @@
-"""The words that cases are written in. They know HTTP, and no framework."""
+"""The classes and checks that cases are made of. They depend on HTTP and on no framework."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -28,16 +28,17 @@ class Call:
     body: bytes = b""
     websocket: bool = False
     leave_after: int | None = None
-    """Go away after so many chunks of the response, without reading the rest."""
+    """The client leaves after so many chunks of the response, without reading the rest."""
     scope: tuple[tuple[str, Any], ...] = ()
-    """What stands otherwise in the ASGI scope, where only a server, and no client, can say it."""
+    """Changes to the ASGI scope that only a server can make, and no client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response, as it was received. Of a WebSocket, `chunks` are the messages.
+    """One response, as it was received.
 
-    Of a scope that is neither HTTP nor WebSocket, they are what the app sent, as lines of JSON.
+    `chunks` are the pieces of the body, or the messages of a WebSocket. For a scope that is neither
+    HTTP nor WebSocket, they are the messages that the app sent, as lines of JSON.
     """
 
     status: int
@@ -45,11 +46,11 @@ class Answer:
     body: bytes
     chunks: tuple[bytes, ...] = ()
     denial_response: bool = False
-    """Whether the server offered the app to refuse this WebSocket with a response."""
+    """Whether the server let the app refuse this WebSocket with a response."""
     raised: str | None = None
-    """What the app raised to its server, "" if nothing; None if a socket was between.
+    """The error that the app raised to its server, "" if it raised none.
 
-    What it raised at its start may be known over sockets too.
+    None over a socket, where it can't be seen. An error at start-up may be known there too.
     """
 
     def values(self, name: str) -> list[str]:
@@ -58,31 +59,31 @@ class Answer:
 
 
 Check = Callable[[Answer], str | None]
-"""Says what is wrong with an answer; None if nothing is."""
+"""Returns the complaint about an answer, or None if the answer is right."""
 
 
 class Step(NamedTuple):
-    """A call, and what its answer has to be."""
+    """A call, and the check of its answer."""
 
     call: Call
     check: Check
 
 
 class Case:
-    """One sentence of the semantics, as requests and the answers they must get.
+    """One sentence of the semantics, as requests and the answers that they must get.
 
-    The steps are made one after the other on one connection, in process in one context: whatever a
-    step leaves behind is there for the next to find.
+    The steps run one after the other on one connection, and in process in one context. So a step
+    finds everything that the step before it left behind.
 
     Attributes:
-        name: What it is called in tables and reports.
+        name: Its name in tables and reports.
         why: The sentence.
-        steps: The requests.
+        steps: The requests and the checks of their answers.
         options: The name of the gate's options.
-        needs: What a column must offer.
-        server_may_refuse: A server may answer 400, 414 or 431 by itself, or hang up, before the app
-            sees anything.
-        mountable: Whether the target still means the same behind a prefix.
+        needs: The features that a column must offer.
+        server_may_refuse: A server may answer 400, 414 or 431 by itself, or close the connection,
+            before the app gets the request.
+        mountable: Whether the target means the same behind a prefix.
         pipelined: Over a socket, all requests are sent before the first answer is read.
         interface: Only for columns of this interface.
     """
@@ -111,7 +112,7 @@ class Case:
 
     @property
     def in_process_only(self) -> bool:
-        """Whether it says something that only a server can say."""
+        """Whether it changes the scope in a way that no client can."""
         return any(step.call.scope for step in self.steps)
 
     def __str__(self) -> str:
@@ -119,7 +120,7 @@ class Case:
 
 
 def all_of(*checks: Check) -> Check:
-    """All of these checks; the first complaint counts."""
+    """The answer passes all of these checks. Returns the first complaint."""
 
     def check(answer: Answer) -> str | None:
         return next((wrong for each in checks if (wrong := each(answer)) is not None), None)
@@ -152,7 +153,7 @@ def body(**expected: object) -> Check:
 
 
 def header(name: str, *expected: str) -> Check:
-    """That header has exactly these values, one a line; none given: it is absent."""
+    """That header has exactly these values, a line each. Without values, it must be absent."""
 
     def check(answer: Answer) -> str | None:
         found = answer.values(name)
@@ -162,7 +163,7 @@ def header(name: str, *expected: str) -> Check:
 
 
 def chunks(at_least: int, **expected: object) -> Check:
-    """The body arrived line by line, every line of it with these values."""
+    """The body has at least so many lines of JSON, each with these values."""
 
     def check(answer: Answer) -> str | None:
         lines = [_parsed(line) for line in b"".join(answer.chunks).splitlines() if line]
@@ -175,7 +176,7 @@ def chunks(at_least: int, **expected: object) -> Check:
 
 
 def json_lines(*expected: Mapping[str, object]) -> Check:
-    """The body consists of so many lines of JSON, each with these values."""
+    """The body consists of exactly these lines of JSON, each with at least these values."""
 
     def check(answer: Answer) -> str | None:
         found = [_parsed(line) for line in b"".join(answer.chunks).splitlines() if line]
@@ -187,17 +188,21 @@ def json_lines(*expected: Mapping[str, object]) -> Check:
 
 
 def no_body() -> Check:
-    """The answer is a head alone."""
+    """The answer has no body."""
     return lambda answer: f"there is a body: {answer.body[:200]!r}" if answer.body else None
 
 
-def told(error: Exception) -> str:
-    """The error in a line, as the last of a traceback has it."""
-    return f"{type(error).__name__}: {error}"
+def error_line(error: Exception) -> str:
+    """The error as the last line of a traceback shows it, and those of a group (task groups)."""
+    line = f"{type(error).__name__}: {error}"
+    if not isinstance(error, ExceptionGroup):
+        return line
+    group = cast("ExceptionGroup[Exception]", error)
+    return "; ".join([line, *map(error_line, group.exceptions)])
 
 
 def raises(error: type[Exception], *words: str) -> Check:
-    """The app fails with that error, whose text holds these words; clients see a 500 at most."""
+    """The app fails with that error and these words in its text. Clients see at most a 500."""
 
     def check(answer: Answer) -> str | None:
         if answer.status not in (0, 500):
@@ -211,8 +216,21 @@ def raises(error: type[Exception], *words: str) -> Check:
     return check
 
 
+def fails_with(text: str) -> Check:
+    """A 500. If the error reaches the server, it is the app's own, with this text."""
+
+    def check(answer: Answer) -> str | None:
+        if answer.status != 500:
+            return f"status {answer.status}, not 500; body {answer.body[:200]!r}"
+        if answer.raised and text not in answer.raised:
+            return f"raised {answer.raised!r}, not the app's own {text!r}"
+        return None
+
+    return check
+
+
 def logged_once(*words: str) -> Check:
-    """The log has texts with all of these words, and has each of them once."""
+    """The log has messages with all of these words, and each of them once."""
 
     def check(answer: Answer) -> str | None:
         log = cast("dict[str, int]", (_parsed(answer.body) or {}).get("log", {}))
@@ -223,21 +241,21 @@ def logged_once(*words: str) -> Check:
 
 
 def shows(text: str) -> Check:
-    """That text stands in the body."""
+    """The body contains that text."""
     return lambda answer: (
         None if text in answer.body.decode("latin-1") else f"the body doesn't show {text!r}"
     )
 
 
 def hides(text: str) -> Check:
-    """That text doesn't stand in the body, whatever the app's middleware says in headers."""
+    """The body doesn't contain that text. Headers may: the app's middleware sets some."""
     return lambda answer: (
         f"the body shows {text!r}" if text in answer.body.decode("latin-1") else None
     )
 
 
 def without(*secrets: str) -> Check:
-    """None of these stands anywhere in the answer."""
+    """Neither the headers nor the body contain any of these."""
 
     def check(answer: Answer) -> str | None:
         text = repr(answer.headers) + answer.body.decode("latin-1")
@@ -247,18 +265,18 @@ def without(*secrets: str) -> Check:
 
 
 def sees(**caller: str) -> Check:
-    """The handler ran, and saw exactly these credentials, dashes written as underscores."""
+    """The handler ran and saw exactly these credentials. Write `x_session` for `x-session`."""
     expected = {name.replace("_", "-"): value for name, value in caller.items()}
     return all_of(status(200), body(caller=expected, absence=None))
 
 
-def sees_nobody(absence: str = "public") -> Check:
-    """The handler ran, and was told why there is no caller."""
+def sees_no_caller(absence: str = "public") -> Check:
+    """The handler ran without a caller, for this reason."""
     return all_of(status(200), body(caller=None, absence=absence))
 
 
 def refused(detail: str = "required", challenge: str = "Bearer") -> Check:
-    """The 401, complete."""
+    """The complete 401: status, body, challenge, and no sign that the handler ran."""
     return all_of(
         status(401),
         body(detail=f"Authentication credentials {detail}"),
@@ -281,9 +299,9 @@ def cross_site() -> Check:
 
 
 def closed_or_refused(expected: Check) -> Check:
-    """A WebSocket handshake that was not accepted.
+    """A WebSocket handshake that was refused with that answer.
 
-    With that answer, or closed, which is a plain 403, where the server has no way to send it.
+    A server that can't send a response to a handshake closes it instead, which is a plain 403.
     """
     closed = status(403)
     return lambda answer: expected(answer) if answer.denial_response else closed(answer)

@@ -1,4 +1,4 @@
-"""The gate options that cases are run with, by name."""
+"""The gate's options for the cases, by name."""
 
 import itertools
 import re
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from passthrough_auth.core import (
-    GateOptions,
     HeaderExtractor,
     Refusal,
     Request,
@@ -16,12 +15,13 @@ from passthrough_auth.core import (
     extract_custom_header,
     header_extractor,
 )
+from passthrough_auth.core.inbound import GateOptions
 
-from .handlers import Recording
+from .handlers import BOUND_CLIENT
 
 PUBLIC = ("/health", "/public/*", re.compile(r"/api/v[0-9]+/status"), re.compile(r".*\.css"))
 
-# Hop-by-hop (RFC 9110 section 7.6.1), and what frames or routes a message.
+# Hop-by-hop headers (RFC 9110 section 7.6.1), and headers that frame or route a message.
 NEVER_FORWARDED = (
     "Host",
     "connection",
@@ -44,7 +44,7 @@ NEVER_FORWARDED = (
     "x-forwarded-proto",
 )
 
-# What proxies hand on a client's certificate by (RFC 9440; Envoy, nginx, AWS, Azure, Cloudflare).
+# Headers that carry a client's certificate (RFC 9440; Envoy, nginx, AWS, Azure, Cloudflare).
 CERTIFICATES = (
     "client-cert",
     "x-forwarded-client-cert",
@@ -68,13 +68,13 @@ def written_for_flyte(request: Request) -> tuple[str, str] | None:
 
 @header_extractor(ambient=False)
 def from_cookie_mapping(request: Request) -> tuple[str, str] | None:
-    """An extractor that reads one cookie through the mapping."""
+    """An extractor that reads one cookie from `request.cookies`."""
     session = request.cookies.get("session")
     return ("x-session", session) if session else None
 
 
 class Faulty:
-    """Extractors with a fault each, made anew for each app, so that its warnings are its own."""
+    """Extractors with one fault each. Each app gets new ones, because a warning is logged once."""
 
     apps = itertools.count()
 
@@ -85,7 +85,7 @@ class Faulty:
 
 
 def raising(name: str) -> HeaderExtractor:
-    """An extractor of that name, which raises with the secret as its text."""
+    """An extractor of that name that raises an error with the secret in its text."""
 
     def extractor(request: Request) -> tuple[str, str] | None:
         raise ValueError(request.headers.get("authorization"))
@@ -95,22 +95,28 @@ def raising(name: str) -> HeaderExtractor:
 
 
 def yielding(name: str) -> HeaderExtractor:
-    """An extractor that yields a name which steers the connection instead of naming a caller."""
+    """An extractor that yields a header that controls the connection and names no caller."""
     return lambda request: (name, "1")
 
 
 def redirecting(request: Request, refusal: Refusal) -> Refusal:
-    """A refusal of an app's own: to the login page, without the cookies of an old session."""
+    """An app's own refusal: it redirects to the login page and deletes the session's cookies."""
     cookies = (("set-cookie", line) for line in FORGET)
     return Refusal(303, (("location", "/login"), ("content-length", "0"), *cookies), b"")
 
 
 def letting_pass(request: Request, refusal: Refusal) -> Refusal:
-    """A wrong one: it would answer with a success."""
+    """A wrong `on_refusal`: its status is a success."""
     return Refusal(200, (("content-length", "2"),), b"ok")
 
 
-OPTIONS: Mapping[str, GateOptions] = {
+class Options(GateOptions, total=False):
+    """The gate's options, and the one option that only some adapters have."""
+
+    allow_preflight: bool
+
+
+OPTIONS: Mapping[str, Options] = {
     "default": {},
     "custom-header": {"header_extractors": [extract_custom_header("X-Flyte-Token")]},
     "named-cookies": {"header_extractors": [extract_cookies("session", "sso")]},
@@ -134,18 +140,19 @@ OPTIONS: Mapping[str, GateOptions] = {
         "resource_metadata": "https://api.example.com/.well-known/oauth-protected-resource",
     },
     "redirecting": {"on_refusal": redirecting},
-    "recording": {"bindings": [Recording]},
+    "bound": {"bindings": [BOUND_CLIENT], "excluded_paths": [*PUBLIC, "/outlive-public/*"]},
+    "unbound": {"bindings": []},
     "letting-pass": {"on_refusal": letting_pass},
 }
 
 
 async def asynchronous(request: Request) -> tuple[str, str] | None:
-    """An extractor that could do I/O, and must not be one."""
+    """A wrong extractor: it is async."""
     return None
 
 
-# What can't be right, each with a part of what is said to write instead.
-WRONG: Mapping[str, tuple[GateOptions, str]] = {
+# Wrong options, each with a part of the error text that says what to write instead.
+WRONG: Mapping[str, tuple[Options, str]] = {
     "a bare string": ({"excluded_paths": "/health"}, "write {'/health'}"),
     "no slash in front": ({"excluded_paths": ["health"]}, "needs a leading slash: '/health'"),
     "a dot segment": ({"excluded_paths": ["/public/../x"]}, "as your router sees it"),
@@ -157,7 +164,7 @@ WRONG: Mapping[str, tuple[GateOptions, str]] = {
 }
 
 
-def options(name: str) -> GateOptions:
+def options(name: str) -> Options:
     """The options of that name, with the public paths of the conformance app."""
     chosen = WRONG[name][0] if name in WRONG else OPTIONS[name]
     return {"excluded_paths": PUBLIC, **chosen}

@@ -1,61 +1,41 @@
-"""Every column of one interface as a single app, for a real server to serve.
+"""All columns in a single app, which a real server can serve.
 
-The header `x-conformance: <column>;<options>` says which of them a request is for; nothing else of
-the request is touched. More columns can be added by naming them, as `module:attribute` with commas
-between, in the environment variable PASSTHROUGH_AUTH_COLUMNS.
+The environment variable PASSTHROUGH_AUTH_COLUMNS lists them as `module:attribute`, separated by
+commas. The header `x-conformance: <column>;<options>` selects the app for a request; the request
+is otherwise passed on unchanged.
 
-An app that is wrongly configured doesn't start. Here that is answered with what it raised, and with
-the header `x-conformance-raised`, unless the framework has answered already.
+A wrongly configured app doesn't start. Then the answer is the text of its error, with the header
+`x-conformance-raised`, unless the framework has already answered.
 """
 
 import os
-import pkgutil
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
-from passthrough_auth.core import ConfigurationError, requires_extra
+from passthrough_auth.core import ConfigurationError
 
-from .column import Column, with_prefixes
-from .model import told
+from .column import Column, named
+from .handlers import listen
+from .model import Interface, error_line
 from .options import WRONG
 
 HEADER = "x-conformance"
 RAISED = "x-conformance-raised"
-MORE_COLUMNS = "PASSTHROUGH_AUTH_COLUMNS"
-
-
-def shipped(interface: Literal["asgi", "wsgi"]) -> list[Column]:
-    """The columns that ship, each also below a prefix."""
-    # Here and not above: a server of the one interface needs no framework of the other.
-    with requires_extra("django"):
-        from .columns import django
-
-    if interface == "asgi":
-        with requires_extra("fastapi", module="starlette"):
-            from .columns import starlette
-        with requires_extra("fastapi"):
-            from .columns import fastapi
-
-        columns = [starlette.COLUMN, fastapi.COLUMN, *django.COLUMNS]
-    else:
-        with requires_extra("fastapi", module="starlette"), requires_extra("flask"):
-            from .columns import flask
-
-        columns = [*flask.COLUMNS, *django.COLUMNS]
-    return with_prefixes([column for column in columns if column.interface == interface])
+COLUMNS = "PASSTHROUGH_AUTH_COLUMNS"
 
 
 @cache
-def _columns(interface: Literal["asgi", "wsgi"]) -> dict[str, Column]:
-    more = [name for name in os.environ.get(MORE_COLUMNS, "").split(",") if name]
-    columns = shipped(interface) + with_prefixes([pkgutil.resolve_name(name) for name in more])
-    return {column.name: column for column in columns}
+def columns(interface: Interface) -> dict[str, Column]:
+    """The columns of this process, by name. The first call starts recording the library's log."""
+    found = {column.name: column for column in named(os.environ[COLUMNS].split(","), interface)}
+    listen()
+    return found
 
 
-def _chosen(interface: Literal["asgi", "wsgi"], choice: str) -> Any:
+def _chosen(interface: Interface, choice: str) -> Any:
     name, _, variant = choice.partition(";")
-    return _columns(interface)[name].app(variant)
+    return columns(interface)[name].app(variant)
 
 
 def _is_wrong(choice: str) -> bool:
@@ -85,11 +65,11 @@ async def _asgi_start(choice: str, scope: Any, receive: Any, send: Any) -> None:
     try:
         await _chosen("asgi", choice)(scope, receive, noted)
     except ConfigurationError as error:
-        if answered:  # as Starlette does before it lets an error go on
+        if answered:  # Starlette answers before it raises an error to the server
             raise
         headers = [(RAISED.encode(), b"1")]
         await send({"type": "http.response.start", "status": 500, "headers": headers})
-        await send({"type": "http.response.body", "body": told(error).encode()})
+        await send({"type": "http.response.body", "body": error_line(error).encode()})
 
 
 async def _lifespan(receive: Any, send: Any) -> None:
@@ -106,7 +86,7 @@ def wsgi(environ: Any, start_response: Any) -> Iterable[bytes]:
     try:
         app = _chosen("wsgi", choice)
     except ConfigurationError as error:
-        text = told(error).encode()
+        text = error_line(error).encode()
         headers = [(RAISED, "1"), ("Content-Length", str(len(text)))]
         start_response("500 Internal Server Error", headers)
         return [text]

@@ -1,27 +1,32 @@
-"""Running cases over a real socket, with exactly the bytes of the case."""
+"""Runs cases over a real socket, with exactly the bytes of the case."""
 
 import itertools
+import os
+import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from passthrough_auth.optional_import import optional_import
 from passthrough_auth.testing.servers import Running, Server, serving
-from passthrough_auth.testing.wire import (
-    ConnectionEnded,
-    Incoming,
-    Response,
-    WebSocketRefused,
-    Wire,
-    WireError,
-    handshake_bytes,
-    request_bytes,
-)
 
-from .column import Column
+with optional_import("testing", module="h11"), optional_import("testing", module="wsproto"):
+    from passthrough_auth.testing.wire import (
+        ConnectionEnded,
+        Incoming,
+        Response,
+        WebSocketRefused,
+        Wire,
+        WireError,
+        handshake_bytes,
+        request_bytes,
+    )
+
+from .column import Cell, Column, named
 from .inprocess import addressed
 from .model import Answer, Call, Case, Step
-from .serving import HEADER, RAISED
+from .serving import COLUMNS, HEADER, RAISED
 
 _HOST = b"app.example.com"
 _OWN_REFUSALS = frozenset({400, 414, 431})
@@ -34,9 +39,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a case went. `server`: the server itself refused the request, as it may.
+    """The outcome of a case.
 
-    `documented`: it failed as DOCUMENTED says that it must on this server.
+    `server`: the server itself refused the request, as it may. `documented`: the case failed, and
+    `DOCUMENTED` lists it for this server.
     """
 
     kind: Kind
@@ -45,9 +51,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class KnownException:
-    """A case that can't be kept on a server, and why. Nothing here can mend it.
+    """A case that can't pass on a server, and why. This library can't repair it.
 
-    With `columns`, only those whose name begins so.
+    With `columns`, it applies only to columns with a name that begins so.
     """
 
     server: str
@@ -101,20 +107,37 @@ DOCUMENTED: tuple[KnownException, ...] = (
 
 
 @contextmanager
-def serving_columns(server: Server, **env: str) -> Generator[Running]:
-    """Serve the columns of the server's interface on it."""
-    app = f"{__package__}.serving:{server.interface}"
-    with serving(server, app, env=env) as running:
+def serving_columns(server: Server, *names: str) -> Generator[Running]:
+    """Serve these columns on the server, as far as they have its interface.
+
+    A name is `module:attribute`, importable in this process; the attribute is a column or an
+    iterable of columns. Each is also served below a prefix. Raises `ServerDidNotStart`.
+    """
+    env = {COLUMNS: ",".join(names), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with serving(server, f"{__package__}.serving:{server.interface}", env=env) as running:
         yield running
 
 
-def cells(server: Server, columns: Iterable[Column]) -> Iterator[tuple[Column, Case]]:
-    """The columns and cases that are run on a server."""
+def failures(server: Server, *names: str) -> list[str]:
+    """Run these columns on the server, and return a line for each case that fails.
+
+    `names` are those of `serving_columns`. Cases that need a changed scope don't run over a socket.
+    The failures that are documented for the server are left out.
+    """
+    with serving_columns(server, *names) as running:
+        verdicts = [
+            (cell, run(running, server, *cell))
+            for cell in on_server(named(names, server.interface))
+        ]
+    return [f"{cell}: {verdict.note}" for cell, verdict in verdicts if verdict.kind == "failed"]
+
+
+def on_server(columns: Iterable[Column]) -> Iterator[Cell]:
+    """The cases of these columns that can be run over a socket."""
     for column in columns:
-        if column.interface == server.interface:
-            for case in column.cases():
-                if not case.in_process_only:
-                    yield column, case
+        for case in column.cases():
+            if not case.in_process_only:
+                yield Cell(column, case)
 
 
 def run(running: Running, server: Server, column: Column, case: Case) -> Verdict:
@@ -133,11 +156,11 @@ def run(running: Running, server: Server, column: Column, case: Case) -> Verdict
 
 
 class _OwnRefusal(Exception):
-    """The server would not take the request, and may."""
+    """The server refused the request, as it may in this case."""
 
 
 class _Client:
-    """One client, that makes the calls of one case."""
+    """A client that makes the calls of one case."""
 
     def __init__(self, running: Running, server: Server, column: Column, case: Case) -> None:
         self._running = running
@@ -198,7 +221,7 @@ class _Client:
             self.hang_up()
             return replace(answer, denial_response=self._server.denial_response)
         with suppress(ConnectionEnded):
-            # A server may refuse and close before it has taken a whole body; it has answered.
+            # A server may answer and close before it has read the whole body.
             wire.send(self._bytes(call))
         return self._read(wire, call)
 
@@ -254,18 +277,18 @@ def _answer(response: Response) -> Answer:
 
 
 def _some(incoming: Incoming, number: int) -> Generator[bytes]:
-    """That many chunks of a body, or fewer if it breaks off."""
+    """So many chunks of a body, or fewer if it breaks off."""
     with suppress(WireError):
         yield from itertools.islice(incoming.chunks(), number)
 
 
 def _or_raise(step: Step, error: WireError) -> Answer:
-    """No answer at all, where the step is content with that."""
+    """An empty answer if the step accepts that; otherwise raise the error."""
     if step.check(_NOTHING) is not None:
         raise error
     return _NOTHING
 
 
 def _is_server_s_own(answer: Answer) -> bool:
-    """Whether the server gave this answer itself: every app's has a header from its outer layer."""
+    """Whether the server itself gave this answer: the outer layer adds a header to every app's."""
     return answer.status in _OWN_REFUSALS and not answer.values("x-outside")

@@ -1,4 +1,4 @@
-"""A local Flyte endpoint for tests, demos and development; the SDK stays the real one.
+"""A local Flyte endpoint for tests, demos and development. The real SDK calls it.
 
 Needs the packages of the `flyte` and `testing` extras.
 """

@@ -1,4 +1,4 @@
-"""The state of a local Flyte endpoint, and the decisions on it. No protocol, no I/O."""
+"""The state of a local Flyte endpoint, and its decisions. No protocol, no I/O."""
 
 import threading
 import uuid
@@ -14,13 +14,13 @@ from passthrough_auth.testing.flyte.model import Call, Caller, Plan, Run, Setup,
 
 
 class Backend:
-    """Who may call, what can be run, what was run, what shall go wrong, and what was asked.
+    """The callers, the tasks, the runs, the planned faults, and the record of the calls.
 
-    Safe for threads: a test reads and plans in its own while the server runs in another.
+    It is safe for threads: a test uses it while the server runs in another thread.
     """
 
     def __init__(self, setup: Setup) -> None:
-        """Start with nothing called, run or planned."""
+        """Start without calls, runs and planned faults."""
         self.tasks = setup.tasks
         self.project = setup.project
         self.domain = setup.domain
@@ -32,10 +32,10 @@ class Backend:
         self._runs: dict[str, Run] = {}
         self._inputs: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self.cluster = ""
-        # Each plan with the number of calls it still waits for.
+        # Each plan with the number of calls that still meet it; None for all.
         self._plans: list[tuple[Plan, int | None]] = []
 
-    # What a test asks for
+    # For tests
 
     def calls(self) -> Sequence[Call]:
         """Return every call so far, in the order of their answers."""
@@ -52,10 +52,6 @@ class Backend:
         with self._lock:
             self._plans.append((plan, plan.times))
 
-    def select_cluster(self, endpoint: str) -> None:
-        """Name the cluster that calls are to be sent to."""
-        self.cluster = endpoint
-
     def heal(self) -> None:
         """Forget all planned faults."""
         with self._lock:
@@ -70,10 +66,10 @@ class Backend:
             self._inputs.clear()
             self._plans.clear()
 
-    # What the server asks for
+    # For the server
 
     def name_of(self, subject: str) -> str:
-        """Return the display name of a caller the endpoint knows."""
+        """Return the display name of a known caller."""
         return next(c.name for c in self._by_token.values() if c.subject == subject)
 
     def record(self, call: Call) -> None:
@@ -82,7 +78,7 @@ class Backend:
             self._calls.append(call)
 
     def take_plan(self, method: str, caller: str | None) -> Plan | None:
-        """Return the fault this call shall meet, and count it."""
+        """Return the planned fault for this call, if there is one, and count the call."""
         with self._lock:
             for index, (plan, left) in enumerate(self._plans):
                 if plan.takes(method, caller):
@@ -94,36 +90,43 @@ class Backend:
     def identify(self, headers: Headers) -> Caller:
         """Return the caller that the request's credentials name.
 
-        Every credential there is must name the same caller: a request that mixes two people's is
-        nobody's. Raises ConnectError UNAUTHENTICATED, and never says what was sent.
+        All credentials of the request must name the same caller. Raises ConnectError
+        UNAUTHENTICATED, without the values that were sent.
         """
         tokens = self._tokens(headers)
         named = [self._by_token.get(token or "") for token in tokens]
         caller = named[0] if named else None
         if caller is None or any(other is not caller for other in named):
-            reason = "credentials name no one caller" if tokens else "no credentials"
+            reason = "the credentials don't name one known caller" if tokens else "no credentials"
             raise ConnectError(Code.UNAUTHENTICATED, reason)
         return caller
 
+    def subject_of(self, headers: Headers) -> str | None:
+        """Return the subject of the caller that :meth:`identify` finds, None without one."""
+        try:
+            return self.identify(headers).subject
+        except ConnectError:
+            return None
+
     def find_task(self, name: str, version: str) -> Task:
-        """Return the task of that name and version; raise ConnectError NOT_FOUND without one."""
+        """Return the task with that name and version. Raises ConnectError NOT_FOUND."""
         for task in self.tasks:
             if (task.name, task.version) == (name, version):
                 return task
         raise ConnectError(Code.NOT_FOUND, f"task {name} version {version} not found")
 
     def keep_inputs(self, caller: Caller, inputs: Mapping[str, Any]) -> str:
-        """Keep inputs for a run to come and return the URI that names them."""
+        """Keep the inputs of a later run, and return their URI."""
         uri = f"local://inputs/{uuid.uuid4().hex}"
         with self._lock:
             self._inputs[uri] = (caller.subject, inputs)
         return uri
 
     def create_run(self, caller: Caller, task: Task, inputs_uri: str, name: str = "") -> Run:
-        """Create a run executed by the caller.
+        """Create a run that is executed by the caller.
 
-        Raises ConnectError: PERMISSION_DENIED where the caller may not run the task or brings
-        inputs that another uploaded, NOT_FOUND without inputs, ALREADY_EXISTS for a name taken.
+        Raises ConnectError: PERMISSION_DENIED if the caller may not run the task or uses another
+        caller's inputs, NOT_FOUND without inputs, ALREADY_EXISTS if the name is taken.
         """
         if not caller.can_run(task.name):
             denied = f"{caller.subject} may not run {task.name}"
@@ -133,7 +136,7 @@ class Backend:
                 raise ConnectError(Code.NOT_FOUND, "no such inputs")
             owner, inputs = self._inputs[inputs_uri]
             if owner != caller.subject:
-                denied = f"{caller.subject} brings inputs that {owner} uploaded"
+                denied = f"{caller.subject} uses inputs that {owner} uploaded"
                 raise ConnectError(Code.PERMISSION_DENIED, denied)
             name = name or f"r{uuid.uuid4().hex[:19]}"
             if name in self._runs:
@@ -149,21 +152,21 @@ class Backend:
             return self._runs[name]
 
     def find_run(self, name: str) -> Run:
-        """Return the run of that name; raise ConnectError NOT_FOUND without one."""
+        """Return the run with that name. Raises ConnectError NOT_FOUND."""
         with self._lock:
             if name not in self._runs:
                 raise ConnectError(Code.NOT_FOUND, f"run {name} not found")
             return self._runs[name]
 
     def move_run(self, name: str, phase: Literal["running", "succeeded"]) -> Run:
-        """Put the run in that phase and return it; raise ConnectError NOT_FOUND without one."""
+        """Put the run in that phase and return it. Raises ConnectError NOT_FOUND."""
         run = replace(self.find_run(name), phase=phase)
         with self._lock:
             self._runs[name] = run
         return run
 
     def _tokens(self, headers: Headers) -> list[str | None]:
-        """Return the token of each credential the request carries, None for a malformed one."""
+        """Return the token of each of the request's credentials, None for a malformed one."""
         tokens: list[str | None] = []
         for line in headers.getall("authorization"):
             scheme, _, token = line.partition(" ")

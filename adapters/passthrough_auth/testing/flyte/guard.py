@@ -1,4 +1,4 @@
-"""What stands before every method of the local endpoint: identity, planned faults, the record."""
+"""Identifies the caller, carries out planned faults and records, before every method."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ _CODES: Mapping[Fault, Code] = {
 
 
 class _HungUpError(ConnectError):
-    """The connection is to be closed without an answer."""
+    """The planned fault "hung up": close the connection without an answer."""
 
     def __init__(self) -> None:
         super().__init__(Code.UNAVAILABLE, "hung up")
@@ -34,24 +34,14 @@ def record(backend: Backend, service: str, method: str, headers: Headers, outcom
     lines: dict[str, tuple[str, ...]] = {}
     for name, value in headers.allitems():
         lines[name.lower()] = (*lines.get(name.lower(), ()), value)
-    try:
-        caller = backend.identify(headers).subject
-    except ConnectError:
-        caller = None
+    at, caller = time.time(), backend.subject_of(headers)
     backend.record(
-        Call(
-            at=time.time(),
-            service=service,
-            method=method,
-            caller=caller,
-            outcome=outcome,
-            headers=lines,
-        )
+        Call(at=at, service=service, method=method, caller=caller, outcome=outcome, headers=lines)
     )
 
 
 class Guard:
-    """Stands before every method: carries out the planned faults, identifies, records."""
+    """An interceptor for every method. It carries out planned faults, identifies and records."""
 
     def __init__(self, backend: Backend, hang_up: HangUp) -> None:
         self._backend = backend
@@ -94,13 +84,9 @@ class Guard:
             raise
 
     async def _admit(self, ctx: RequestContext[Any, Any]) -> None:
-        """Let the call on, late if so planned, or raise the ConnectError it shall meet."""
+        """Let the call pass, after a planned delay if any, or raise its ConnectError."""
         headers = ctx.request_headers()
-        try:
-            caller = self._backend.identify(headers).subject
-        except ConnectError:
-            caller = None
-        plan = self._backend.take_plan(ctx.method().name, caller)
+        plan = self._backend.take_plan(ctx.method().name, self._backend.subject_of(headers))
         if plan and plan.fault == "hung up":
             raise _HungUpError
         if plan and plan.fault == "slow":
@@ -110,7 +96,7 @@ class Guard:
         self._backend.identify(headers)
 
     async def _refuse(self, error: ConnectError, ctx: RequestContext[Any, Any]) -> None:
-        """Record the call that ends in this error, and hang up if that is the error."""
+        """Record a call that ends with this error, and hang up if that was planned."""
         if isinstance(error, _HungUpError):
             self._record(ctx, "hung up")
             await self._hang_up(ctx.client_address() or "")

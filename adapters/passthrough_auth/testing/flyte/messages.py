@@ -1,4 +1,4 @@
-"""Flyte's messages, made of and read as the plain data of the local endpoint."""
+"""Converts Flyte's messages to and from the plain data of the local endpoint."""
 
 # flyteidl2 brings its types in .pyi files but no py.typed marker.
 # pyright: reportMissingTypeStubs=false
@@ -6,22 +6,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flyteidl2.common import phase_pb2 as phase
 from flyteidl2.common.identifier_pb2 import ActionIdentifier, RunIdentifier, UserIdentifier
 from flyteidl2.common.identity_pb2 import EnrichedIdentity, User, UserSpec
-from flyteidl2.common.phase_pb2 import (
-    ACTION_PHASE_QUEUED,
-    ACTION_PHASE_RUNNING,
-    ACTION_PHASE_SUCCEEDED,
-)
-from flyteidl2.core.identifier_pb2 import TASK as TASK_RESOURCE
-from flyteidl2.core.identifier_pb2 import Identifier
-from flyteidl2.core.interface_pb2 import (
-    Parameter,
-    TypedInterface,
-    Variable,
-    VariableEntry,
-    VariableMap,
-)
+from flyteidl2.core import identifier_pb2 as identifier
+from flyteidl2.core import interface_pb2 as interface
 from flyteidl2.core.literals_pb2 import Literal, Primitive, Scalar
 from flyteidl2.core.tasks_pb2 import TaskTemplate
 from flyteidl2.core.types_pb2 import BOOLEAN, FLOAT, INTEGER, STRING, LiteralType
@@ -35,14 +24,14 @@ from passthrough_auth.testing.flyte.model import Run, Task
 _SIMPLE_TYPES = {"int": INTEGER, "float": FLOAT, "str": STRING, "bool": BOOLEAN}
 _PRIMITIVES = {"int": "integer", "float": "float_value", "str": "string_value", "bool": "boolean"}
 _PHASES = {
-    "queued": ACTION_PHASE_QUEUED,
-    "running": ACTION_PHASE_RUNNING,
-    "succeeded": ACTION_PHASE_SUCCEEDED,
+    "queued": phase.ACTION_PHASE_QUEUED,
+    "running": phase.ACTION_PHASE_RUNNING,
+    "succeeded": phase.ACTION_PHASE_SUCCEEDED,
 }
 
 
 def native(literals: Iterable[NamedLiteral]) -> dict[str, Any]:
-    """Return the inputs of a run by name: plain values, and anything else as protobuf's text."""
+    """Return a run's inputs by name: as plain values if possible, else as protobuf's text."""
     return {named.name: _native(named.value) for named in literals}
 
 
@@ -55,35 +44,33 @@ def _native(literal: Literal) -> Any:
 
 
 def task(task: Task, backend: Backend, org: str) -> task_definition.Task:
-    """Return the task as a listing shows it."""
+    """Return the task as in a listing, without its interface."""
     return task_definition.Task(task_id=_task_id(task, backend, org))
 
 
 def task_details(task: Task, backend: Backend, org: str) -> task_definition.TaskDetails:
     """Return the task with its interface."""
     variables = {
-        name: Variable(type=LiteralType(simple=_SIMPLE_TYPES[kind]))
+        name: interface.Variable(type=LiteralType(simple=_SIMPLE_TYPES[kind]))
         for name, kind in task.inputs.items()
     }
-    defaults = [
-        NamedParameter(
-            name=name,
-            parameter=Parameter(var=variables[name], default=_literal(task.inputs[name], value)),
-        )
-        for name, value in task.defaults.items()
-    ]
-    entries = [VariableEntry(key=name, value=value) for name, value in variables.items()]
+    defaults: list[NamedParameter] = []
+    for name, value in task.defaults.items():
+        default = _literal(task.inputs[name], value)
+        parameter = interface.Parameter(var=variables[name], default=default)
+        defaults.append(NamedParameter(name=name, parameter=parameter))
+    inputs = interface.VariableMap(
+        variables=[interface.VariableEntry(key=each, value=variables[each]) for each in variables]
+    )
     template = TaskTemplate(
-        id=Identifier(
-            resource_type=TASK_RESOURCE,
-            org=org,
-            project=backend.project,
-            domain=backend.domain,
+        id=identifier.Identifier(
+            resource_type=identifier.TASK,
+            **_place(backend, org),
             name=task.name,
             version=task.version,
         ),
         type="python",
-        interface=TypedInterface(inputs=VariableMap(variables=entries)),
+        interface=interface.TypedInterface(inputs=inputs),
     )
     return task_definition.TaskDetails(
         task_id=_task_id(task, backend, org),
@@ -99,13 +86,12 @@ def _literal(kind: str, value: object) -> Literal:
 
 
 def _task_id(task: Task, backend: Backend, org: str) -> task_definition.TaskIdentifier:
-    return task_definition.TaskIdentifier(
-        org=org,
-        project=backend.project,
-        domain=backend.domain,
-        name=task.name,
-        version=task.version,
-    )
+    place = _place(backend, org)
+    return task_definition.TaskIdentifier(**place, name=task.name, version=task.version)
+
+
+def _place(backend: Backend, org: str) -> dict[str, Any]:
+    return {"org": org, "project": backend.project, "domain": backend.domain}
 
 
 def run(run: Run, backend: Backend, org: str) -> run_definition.Run:
@@ -131,12 +117,7 @@ def action_details(run: Run, backend: Backend, org: str) -> run_definition.Actio
         spec=UserSpec(first_name=backend.name_of(run.caller)),
     )
     return run_definition.ActionDetails(
-        id=ActionIdentifier(
-            name="a0",
-            run=RunIdentifier(
-                org=org, project=backend.project, domain=backend.domain, name=run.name
-            ),
-        ),
+        id=ActionIdentifier(name="a0", run=RunIdentifier(**_place(backend, org), name=run.name)),
         metadata=run_definition.ActionMetadata(
             executed_by=EnrichedIdentity(user=user),
             task=run_definition.TaskActionMetadata(

@@ -1,14 +1,11 @@
-"""What the local Flyte endpoint is told about, and what it tells back.
-
-Plain data, free of Flyte's own types, so that it can cross a process boundary as JSON.
-"""
+"""The data that a test exchanges with the local Flyte endpoint. It uses none of Flyte's types."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Fault = Literal["unauthenticated", "denied", "unavailable", "slow", "hung up"]
-"""What can be made to go wrong with a call."""
+"""A fault that can be planned for a call."""
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
@@ -26,19 +23,20 @@ METHODS = frozenset(
         "WatchActionDetails",
     }
 )
-"""The methods the endpoint serves. Every other call is answered UNIMPLEMENTED, and recorded."""
+"""The methods that the endpoint serves. It answers other calls with UNIMPLEMENTED and records them.
+"""
 
 TYPES: Mapping[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
-"""The types a task's input may have, by the name used in :class:`Task`."""
+"""The types of a task's inputs, by their names in :class:`Task`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A person the endpoint knows.
+    """A person whom the endpoint knows.
 
-    `token` is what proves it: the bearer token, the value of the endpoint's cookie, or the whole
-    value of its token header. Unset, it is `<subject>-token`, which no real system should accept.
-    `may_run` is True, False, or the names of the tasks this caller may run.
+    A request by this caller has `token` as bearer token, as value of the endpoint's cookie, or as
+    the whole value of its token header. The default is `<subject>-token`, which no real system
+    should accept. `may_run` is True, False, or the names of the tasks that this caller may run.
     """
 
     subject: str
@@ -47,12 +45,12 @@ class Caller:
     may_run: bool | Collection[str] = True
 
     def __post_init__(self) -> None:
-        """Fill in what follows from the subject; raise ValueError for what can't be meant."""
+        """Fill in the defaults that follow from the subject. Raises ValueError."""
         if not self.subject:
-            raise ValueError("a caller needs a subject")
+            raise ValueError("a caller needs a subject: write Caller(subject='alice')")
         if isinstance(self.may_run, str):
-            # As a collection it would be one of letters, and permit parts of names.
-            raise ValueError(f"may_run is a collection: write [{self.may_run!r}]")  # noqa: TRY004 - its type fits
+            # `in` on a string would also permit parts of the name.
+            raise ValueError(f"may_run is a collection: write may_run=[{self.may_run!r}]")  # noqa: TRY004 - its type fits
         object.__setattr__(self, "name", self.name or self.subject.capitalize())
         object.__setattr__(self, "token", self.token or f"{self.subject}-token")
 
@@ -70,8 +68,8 @@ class Caller:
 class Task:
     """A deployed task. `inputs` maps names to "int", "float", "str" or "bool".
 
-    An input named in `defaults` may be left out of a run. Where several tasks have one name, the
-    last one given is the latest version.
+    A run may leave out inputs that are named in `defaults`. If several tasks have one name, the
+    last one is the latest version.
     """
 
     name: str
@@ -80,16 +78,20 @@ class Task:
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an input that can't be served."""
+        """Raise ValueError for inputs that can't be served."""
         if unknown := set(self.inputs.values()) - set(TYPES):
-            raise ValueError(f"task {self.name}: unknown input types {sorted(unknown)}")
+            raise ValueError(
+                f"task {self.name}: unknown input types {sorted(unknown)}, not {', '.join(TYPES)}"
+            )
         if stray := set(self.defaults) - set(self.inputs):
-            raise ValueError(f"task {self.name}: defaults for no input: {sorted(stray)}")
+            raise ValueError(
+                f"task {self.name}: defaults {sorted(stray)} aren't inputs: add them to inputs"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What an endpoint is set up with; see :class:`FlyteEndpoint`."""
+    """The arguments of an endpoint; see :class:`FlyteEndpoint`."""
 
     callers: Sequence[Caller]
     tasks: Sequence[Task]
@@ -99,18 +101,18 @@ class Setup:
     header: str
 
     def __post_init__(self) -> None:
-        """Raise ValueError where two callers or two tasks couldn't be told apart."""
+        """Raise ValueError for two callers or two tasks that can't be told apart."""
         if len({caller.subject for caller in self.callers}) < len(self.callers):
-            raise ValueError("two callers have one subject")
+            raise ValueError("two callers have the same subject: give each its own")
         if len({caller.token for caller in self.callers}) < len(self.callers):
-            raise ValueError("two callers have one token")
+            raise ValueError("two callers have the same token: give each its own")
         if len({(task.name, task.version) for task in self.tasks}) < len(self.tasks):
-            raise ValueError("two tasks have one name and version")
+            raise ValueError("two tasks have the same name and version: give each its own version")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A fault that waits for its calls; see :meth:`FlyteEndpoint.fail`."""
+    """A planned fault; see :meth:`FlyteEndpoint.fail`."""
 
     method: str
     fault: Fault
@@ -119,16 +121,16 @@ class Plan:
     seconds: float
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a method or fault there isn't, or no times."""
+        """Raise ValueError for an unknown method or fault, or for `times` below 1."""
         if self.method != "*" and self.method not in METHODS:
             raise ValueError(f"{self.method!r} is not one of {', '.join(sorted(METHODS))} or '*'")
         if self.fault not in FAULTS:
             raise ValueError(f"{self.fault!r} is not one of {', '.join(FAULTS)}")
         if self.times is not None and self.times < 1:
-            raise ValueError("times is a number of calls from 1 on, or None for all")
+            raise ValueError("times must be at least 1: write times=1, or times=None for all calls")
 
     def takes(self, method: str, caller: str | None) -> bool:
-        """Say whether a call of that method by that caller meets the fault."""
+        """Return whether the fault applies to a call of that method by that caller."""
         return self.method in ("*", method) and self.caller in (None, caller)
 
 
@@ -136,11 +138,11 @@ class Plan:
 class Call:
     """One call that reached the endpoint.
 
-    `at` is when it was received, in seconds since the epoch. `headers` holds every header line as
-    carried, by lower-case name. `caller` is the subject its credentials name, None if they name
-    nobody. `outcome` is "ok", a Connect error code such as "permission_denied", or "hung up"; of
-    a stream, how it began. A call is recorded before its answer is sent, so whoever has the answer
-    finds the call.
+    `at` is the time of its arrival, in seconds since the epoch. `headers` has every header line
+    unchanged, by lower-case name. `caller` is the subject that its credentials name, or None.
+    `outcome` is "ok", a Connect error code such as "permission_denied", or "hung up"; for a stream,
+    that of its first message. A call is recorded before its answer is sent, so a test that has the
+    answer finds the call.
     """
 
     at: float
@@ -153,7 +155,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run that was created. `caller` is the subject that created it, and so executes it."""
+    """One created run. `caller` is the subject that created it, and as whom it is executed."""
 
     name: str
     task: str

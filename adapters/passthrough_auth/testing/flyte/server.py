@@ -1,23 +1,14 @@
-"""The local endpoint's server: uvicorn with TLS on a loopback socket, in a thread."""
+"""The local endpoint's server: uvicorn in a thread, with TLS on a loopback socket."""
 
 import asyncio
-import socket
 import tempfile
-import threading
-import time
 from pathlib import Path
 
-import trustme
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from passthrough_auth.testing._local_server import LocalServer, bound_socket, write_certificate
 from passthrough_auth.testing.flyte.backend import Backend
 from passthrough_auth.testing.flyte.services import application
-
-HOST = "127.0.0.1"
-_START_SECONDS = 30.0
-# How long a stopping server waits for answers under way, then cancels them.
-_GRACE_SECONDS = 1
 
 
 class _Connections:
@@ -52,10 +43,10 @@ class _Connections:
 
 
 class Server:
-    """Serves a backend over TLS from `start()` to `stop()`."""
+    """Serves the endpoint over TLS from `start()` to `stop()`."""
 
     def __init__(self, backend: Backend) -> None:
-        """Set up; nothing is opened yet."""
+        """Store the backend. `start` opens the socket."""
         self._backend = backend
         self.port = 0
         self.ca_file = ""
@@ -63,58 +54,15 @@ class Server:
     def start(self) -> None:
         """Open a free port, make a certificate and its CA, and serve. Raises RuntimeError."""
         self._directory = tempfile.TemporaryDirectory(prefix="passthrough-auth-flyte-")
-        # Named IPPROTO_TCP, because asyncio sets TCP_NODELAY only on sockets that say they are
-        # TCP; without it each call takes 44 ms.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.bind((HOST, 0))
-        self.port = self._socket.getsockname()[1]
-        certificate = self._certificate(Path(self._directory.name))
+        self.ca_file, certificate = write_certificate(Path(self._directory.name))
+        bound = bound_socket()
+        self.port = bound.getsockname()[1]
         connections = _Connections()
-        config = uvicorn.Config(
-            application(self._backend, connections.hang_up),
-            http=connections.protocol(),
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            # A client's X-Forwarded-For must not change whose connection this is.
-            proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-            ssl_certfile=certificate,
-            ssl_keyfile=certificate,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run,
-            kwargs={"sockets": [self._socket]},
-            name="flyte-endpoint",
-            daemon=True,
-        )
-        self._thread.start()
-        self._await_start()
+        app = application(self._backend, connections.hang_up)
+        self._server = LocalServer(app, [bound], certificate, http=connections.protocol())
+        self._server.start()
 
     def stop(self) -> None:
         """Stop serving, close every connection, and remove the certificate."""
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        self._server.stop()
         self._directory.cleanup()
-
-    def _certificate(self, directory: Path) -> str:
-        """Write a throw-away CA, and a certificate by it with its key; return the latter's file."""
-        authority = trustme.CA()
-        ca_file = directory / "ca.pem"
-        authority.cert_pem.write_to_path(str(ca_file))
-        self.ca_file = str(ca_file)
-        server_file = str(directory / "server.pem")
-        certificate = authority.issue_cert(HOST, "localhost")
-        certificate.private_key_and_cert_chain_pem.write_to_path(server_file)
-        return server_file
-
-    def _await_start(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
-                raise RuntimeError("the Flyte endpoint did not start")
-            time.sleep(0.005)

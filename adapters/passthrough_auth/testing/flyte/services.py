@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
 _Item = TypeVar("_Item")
+_Context = RequestContext[Any, Any]
 
 
 def application(backend: Backend, hang_up: HangUp) -> "ASGI3Application":
-    """Return the control plane that works on the backend, as an ASGI application."""
+    """Return the control plane for this backend, as an ASGI application."""
     guards = (Guard(backend, hang_up),)
     services = (
         IdentityServiceASGIApplication(_Identity(backend), interceptors=guards),
@@ -68,57 +69,45 @@ def application(backend: Backend, hang_up: HangUp) -> "ASGI3Application":
     return app
 
 
-class _Identity(IdentityService):
+class _OnBackend:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def user_info(
-        self, request: UserInfoRequest, ctx: RequestContext[Any, Any]
-    ) -> UserInfoResponse:
-        del request
+
+class _Identity(_OnBackend, IdentityService):
+    async def user_info(self, request: UserInfoRequest, ctx: _Context) -> UserInfoResponse:
         caller = self._backend.identify(ctx.request_headers())
         return UserInfoResponse(subject=caller.subject, name=caller.name)
 
 
-class _Cluster(ClusterService):
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
+class _Cluster(_OnBackend, ClusterService):
     async def select_cluster(
-        self, request: SelectClusterRequest, ctx: RequestContext[Any, Any]
+        self, request: SelectClusterRequest, ctx: _Context
     ) -> SelectClusterResponse:
-        del request, ctx
         # Empty means: stay on this host.
         return SelectClusterResponse(cluster_endpoint=self._backend.cluster)
 
 
-class _DataProxy(DataProxyService):
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
+class _DataProxy(_OnBackend, DataProxyService):
     async def upload_inputs(
-        self, request: UploadInputsRequest, ctx: RequestContext[Any, Any]
+        self, request: UploadInputsRequest, ctx: _Context
     ) -> UploadInputsResponse:
         caller = self._backend.identify(ctx.request_headers())
         inputs = messages.native(request.inputs.literals)
         uri = self._backend.keep_inputs(caller, inputs)
         return UploadInputsResponse(
-            # The hash is only ever compared; the URI is as good as one and never empty.
+            # The hash is only compared, so the URI can stand for it.
             offloaded_input_data=OffloadedInputData(uri=uri, inputs_hash=uri)
         )
 
 
-class _Tasks(TaskService):
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
+class _Tasks(_OnBackend, TaskService):
     async def list_tasks(
-        self, request: task_service.ListTasksRequest, ctx: RequestContext[Any, Any]
+        self, request: task_service.ListTasksRequest, ctx: _Context
     ) -> task_service.ListTasksResponse:
-        del ctx
         wanted = _equals(request.request, "name")
         tasks = [task for task in self._backend.tasks if wanted.get("name") in (None, task.name)]
-        # Their order is that of their creation, and the latest is asked for in descending order.
+        # They are in the order of their creation; the SDK finds the latest in descending order.
         if request.request.sort_by.direction == Sort.DESCENDING:
             tasks.reverse()
         if not _is_home(self._backend, request.project_id.name, request.project_id.domain):
@@ -129,9 +118,8 @@ class _Tasks(TaskService):
         )
 
     async def get_task_details(
-        self, request: task_service.GetTaskDetailsRequest, ctx: RequestContext[Any, Any]
+        self, request: task_service.GetTaskDetailsRequest, ctx: _Context
     ) -> task_service.GetTaskDetailsResponse:
-        del ctx
         wanted = request.task_id
         if not _is_home(self._backend, wanted.project, wanted.domain):
             raise ConnectError(Code.NOT_FOUND, f"no project {wanted.project} {wanted.domain}")
@@ -140,12 +128,9 @@ class _Tasks(TaskService):
         return task_service.GetTaskDetailsResponse(details=details)
 
 
-class _Runs(RunService):
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
+class _Runs(_OnBackend, RunService):
     async def create_run(
-        self, request: run_service.CreateRunRequest, ctx: RequestContext[Any, Any]
+        self, request: run_service.CreateRunRequest, ctx: _Context
     ) -> run_service.CreateRunResponse:
         caller = self._backend.identify(ctx.request_headers())
         if not request.HasField("task_id"):
@@ -157,9 +142,8 @@ class _Runs(RunService):
         return run_service.CreateRunResponse(run=messages.run(run, self._backend, org))
 
     async def list_runs(
-        self, request: run_service.ListRunsRequest, ctx: RequestContext[Any, Any]
+        self, request: run_service.ListRunsRequest, ctx: _Context
     ) -> run_service.ListRunsResponse:
-        del ctx
         wanted = _equals(request.request, "created_by", "task_name", "task_version")
         runs = [
             run
@@ -179,27 +163,24 @@ class _Runs(RunService):
         )
 
     async def get_run_details(
-        self, request: run_service.GetRunDetailsRequest, ctx: RequestContext[Any, Any]
+        self, request: run_service.GetRunDetailsRequest, ctx: _Context
     ) -> run_service.GetRunDetailsResponse:
-        del ctx
         run = self._backend.find_run(request.run_id.name)
         details = messages.run_details(run, self._backend, request.run_id.org)
         return run_service.GetRunDetailsResponse(details=details)
 
     async def get_action_details(
-        self, request: run_service.GetActionDetailsRequest, ctx: RequestContext[Any, Any]
+        self, request: run_service.GetActionDetailsRequest, ctx: _Context
     ) -> run_service.GetActionDetailsResponse:
-        del ctx
         run = self._backend.find_run(request.action_id.run.name)
         details = messages.action_details(run, self._backend, request.action_id.run.org)
         return run_service.GetActionDetailsResponse(details=details)
 
     async def watch_action_details(
-        self, request: run_service.WatchActionDetailsRequest, ctx: RequestContext[Any, Any]
+        self, request: run_service.WatchActionDetailsRequest, ctx: _Context
     ) -> AsyncIterator[run_service.WatchActionDetailsResponse]:
-        del ctx
         wanted = request.action_id.run
-        # A run makes its way while it is watched, and only then: no clock, no chance.
+        # A run changes its phase only while it is watched, so tests depend on no clock.
         for phase in ("running", "succeeded"):
             run = self._backend.move_run(wanted.name, phase)
             details = messages.action_details(run, self._backend, wanted.org)
@@ -207,25 +188,25 @@ class _Runs(RunService):
 
 
 def _is_home(backend: Backend, project: str, domain: str) -> bool:
-    """Say whether that is the endpoint's one project."""
+    """Return whether this is the endpoint's only project."""
     return (project, domain) == (backend.project, backend.domain)
 
 
 def _equals(request: ListRequest, *served: str) -> dict[str, str]:
-    """Return the fields a listing asks to be equal to something.
+    """Return the fields by which a listing filters, with their required values.
 
-    Raises ConnectError UNIMPLEMENTED for any other filter: one passed over would list too much.
+    Raises ConnectError UNIMPLEMENTED for other filters: to ignore one would list too much.
     """
     wanted: dict[str, str] = {}
     for asked in request.filters:
         if asked.function != Filter.EQUAL or asked.field not in served or len(asked.values) != 1:
-            raise ConnectError(Code.UNIMPLEMENTED, f"no filter on {asked.field} here")
+            raise ConnectError(Code.UNIMPLEMENTED, f"can't filter by {asked.field} here")
         wanted[asked.field] = asked.values[0]
     return wanted
 
 
 def _page(items: list[_Item], request: ListRequest) -> tuple[list[_Item], str]:
-    """Return the page asked for and the token of the one after it, empty after the last."""
+    """Return the requested page, and the token of the next one (empty after the last)."""
     start = int(request.token or 0)
     end = start + (request.limit or len(items))
     return items[start:end], str(end) if end < len(items) else ""

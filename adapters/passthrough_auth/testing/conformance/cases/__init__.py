@@ -1,4 +1,4 @@
-"""Every sentence of the semantics that can be tested, as a case."""
+"""The cases: one for every sentence of the semantics that can be tested."""
 
 from passthrough_auth.testing.conformance.model import Case
 

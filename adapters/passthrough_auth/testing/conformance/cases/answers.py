@@ -1,4 +1,4 @@
-"""What a refusal looks like, and who may change it."""
+"""The form of a refusal, and who may change it."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from passthrough_auth.testing.conformance.model import (
     header,
     no_body,
     refused,
-    sees_nobody,
+    sees_no_caller,
     status,
     without,
 )
@@ -25,7 +25,7 @@ def answer_cases() -> Iterable[Case]:
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
         yield Case(
             f"refused: {method}",
-            "Without credentials the handler does not run, whatever the method.",
+            "Without credentials the handler does not run, for any method.",
             (Call(method=method), refused()),
         )
     yield from (
@@ -41,23 +41,23 @@ def answer_cases() -> Iterable[Case]:
                     no_body(),
                 ),
             ),
-            # Over a socket, what was sent all the same would be taken for this answer.
+            # Over a socket, a body that was sent nevertheless would be read as this answer.
             (Call(headers=ALICE), SEES_ALICE),
         ),
         Case(
             "refused: a method the route doesn't have",
-            "So also for what would be a 405, and a 404.",
+            "The refusal comes before the router's 405 or 404.",
             (Call(b"/get-only", method="DELETE"), refused()),
         ),
         Case(
             "refused: an unknown method",
-            "A method that no route knows is refused like any other.",
+            "A method that no route has is refused like any other.",
             (Call(method="BREW"), refused()),
             server_may_refuse=True,
         ),
         Case(
             "refused: nothing is echoed",
-            "The response never echoes a value.",
+            "The response never echoes a value of the request.",
             (
                 Call(b"/whoami?q=s3cret", (*authorization(b"s3cret"), (b"X-Any", b"s3cret"))),
                 all_of(refused("malformed"), without("s3cret")),
@@ -65,27 +65,27 @@ def answer_cases() -> Iterable[Case]:
         ),
         Case(
             "refused: the app's 401 handler turns 401 into 200",
-            "A refusal is returned, not raised, so no error handler of the app's gets at it.",
+            "A refusal is returned, not raised, so the app's error handlers don't change it.",
             (Call(), refused()),
             (Call(b"/abort-401", ALICE), all_of(status(200), body(handled=401))),
         ),
         Case(
             "refused: by upstream",
-            "Where a handler fails because upstream doesn't accept the caller, however deep that "
-            "is in the causes, that is the answer.",
+            "If a handler fails because upstream doesn't accept the caller, the answer is that "
+            "refusal, however deep it is among the error's causes.",
             (Call(b"/upstream-refuses", ALICE), NOT_ACCEPTED),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
         ),
         Case(
             "refused: by upstream, after early hints",
-            "What is sent ahead of an answer doesn't begin one.",
+            "Early hints don't begin the response, so a refusal can still follow them.",
             (Call(b"/early-hints", ALICE), NOT_ACCEPTED),
             needs=["raw-asgi"],
         ),
         Case(
             "refused: denied by upstream",
-            "Where upstream knows the caller and doesn't permit this, also if all that task groups "
-            "failed with says so: a 403 with no challenge.",
+            "If upstream knows the caller but doesn't permit this, the answer is a 403 without "
+            "challenge, also if every error in a task group's exception group says so.",
             (
                 Call(b"/upstream-denies", ALICE),
                 all_of(
@@ -95,22 +95,22 @@ def answer_cases() -> Iterable[Case]:
                     without("s3cret"),
                 ),
             ),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
         ),
         Case(
             "not refused: denied by upstream, beside another failure",
-            "Where something else failed too, answering with the refusal would hide it.",
+            "If there was another failure too, the answer is a 500: a refusal would hide it.",
             (Call(b"/upstream-denies-and-more", ALICE), status(500)),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
         ),
         Case(
             "refused: the layer outside decorates it",
-            "Middleware outside, such as CORS, must still see and decorate the answer.",
+            "Middleware outside, such as CORS, sees the refusal and can add headers to it.",
             (Call(), all_of(refused(), header("x-outside", "yes"))),
         ),
         Case(
             "challenge with parameters",
-            "realm and resource_metadata stand in WWW-Authenticate when configured.",
+            "realm and resource_metadata are in WWW-Authenticate if they are configured.",
             (
                 Call(),
                 refused(
@@ -122,31 +122,32 @@ def answer_cases() -> Iterable[Case]:
         ),
         Case(
             "refusal replaced by the app",
-            "The body and headers can be replaced by the app.",
+            "The app can replace a refusal's status, headers and body.",
             (Call(), all_of(status(303), header("location", "/login"))),
             (Call(headers=ALICE), SEES_ALICE),
             options="redirecting",
         ),
         Case(
             "refusal replaced by the app: its cookies",
-            "Every Set-Cookie of an app's own refusal is sent, a line each, as it was written.",
+            "Every Set-Cookie of an app's own refusal is sent unchanged, on a line of its own.",
             (Call(), header("set-cookie", *FORGET)),
             options="redirecting",
         ),
         Case(
             "refusal replaced by a success",
-            "on_refusal can't let a request pass.",
+            "on_refusal can't turn a refusal into a success.",
             (Call(), refused()),
             options="letting-pass",
         ),
         Case(
             "preflight: refused by default",
-            "A preflight has no credentials; its answer belongs to the CORS layer in front.",
+            "A preflight has no credentials. The CORS layer in front must answer it.",
             (Call(method="OPTIONS", headers=_PREFLIGHT), refused()),
         ),
         Case(
             "preflight: let through when allowed",
-            "Where the CORS layer can't stand in front, this passes to it, and runs no handler.",
+            "If the CORS layer can't be in front, allow_preflight passes preflights to it; no "
+            "handler runs.",
             (
                 Call(method="OPTIONS", headers=_PREFLIGHT),
                 all_of(status(200), without("caller")),

@@ -1,4 +1,4 @@
-"""The callers of the cases, and what they send."""
+"""The callers of the cases, and the headers that they send."""
 
 from passthrough_auth.testing.conformance.model import (
     Call,
@@ -16,17 +16,15 @@ BOB: HeaderLines = ((b"Authorization", b"Bearer bob"),)
 SESSION: HeaderLines = ((b"Cookie", b"session=alice"),)
 SEES_ALICE = sees(authorization="Bearer alice")
 SEES_BOB = sees(authorization="Bearer bob")
-NEIGHBOUR = "/neighbour"
-"""A path beside the protected app, see `column`; what serves it is not protected."""
 
 
 def authorization(*lines: bytes) -> HeaderLines:
-    """Authorization lines with these values."""
+    """Authorization header lines with these values."""
     return tuple((b"Authorization", line) for line in lines)
 
 
 def chunked(headers: HeaderLines = (), *, trailer: bytes) -> Call:
-    """A request with one byte of body, and a trailer field behind it."""
+    """A request with one byte of body, followed by a trailer field."""
     body = b"1\r\nx\r\n0\r\n" + trailer + b"\r\n\r\n"
     return Call(b"/whoami", (*headers, (b"Transfer-Encoding", b"chunked")), "POST", body)
 
@@ -41,10 +39,10 @@ NOT_ACCEPTED = all_of(
 
 
 def fetch_site(value: bytes) -> HeaderLines:
-    """What a browser says of where a request comes from."""
+    """The header in which a browser says which site a request comes from."""
     return ((b"Sec-Fetch-Site", value),)
 
 
 def from_origin(origin: bytes, host: bytes = b"app.example.com") -> HeaderLines:
-    """An Origin, and the Host that it is compared with."""
+    """An Origin header, and the Host header that it is compared with."""
     return ((b"Origin", origin), (b"Host", host))

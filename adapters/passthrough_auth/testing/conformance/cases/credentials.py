@@ -1,4 +1,4 @@
-"""What counts as a credential."""
+"""Valid and malformed credentials."""
 
 from collections.abc import Iterable
 
@@ -54,24 +54,25 @@ _BAD_COOKIES = {
 
 
 def credential_cases() -> Iterable[Case]:
-    """What is taken off a request, and what is malformed."""
+    """Credentials that are taken from a request, and malformed ones."""
     for name, value in _GOOD_AUTHORIZATION.items():
         yield Case(
             f"authorization: {name}",
-            "An Authorization header is scheme, spaces, visible ASCII; it is forwarded as it is.",
+            "An Authorization header is a scheme, spaces and visible ASCII. It is forwarded "
+            "unchanged.",
             (Call(headers=authorization(value)), sees(authorization=value.decode())),
             server_may_refuse=len(value) > 4096,
         )
     yield Case(
         "authorization: surrounding space and tab",
-        "White space around a field value is no part of it (RFC 9110 section 5.5).",
+        "White space around a field value isn't part of it (RFC 9110 section 5.5).",
         (Call(headers=authorization(b" \t Bearer alice \t")), SEES_ALICE),
         server_may_refuse=True,
     )
     for name, lines in _BAD_AUTHORIZATION.items():
         yield Case(
             f"malformed authorization: {name}",
-            "A malformed Authorization header is a refusal; there is no falling back to a cookie.",
+            "A malformed Authorization header is refused, even if there is a valid cookie.",
             (Call(headers=authorization(*lines)), refused("malformed")),
             (Call(headers=authorization(*lines) + SESSION), refused("malformed")),
             server_may_refuse=True,
@@ -87,7 +88,7 @@ def credential_cases() -> Iterable[Case]:
     yield from (
         Case(
             "cookie: the whole header",
-            "With the plain cookie extractor the header travels whole.",
+            "extract_cookie_header forwards the whole header.",
             (
                 Call(headers=((b"Cookie", b"a=1; session=x y; b"),)),
                 sees(cookie="a=1; session=x y; b"),
@@ -95,7 +96,7 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "cookie: two lines",
-            "The lines of a Cookie header are joined with a semicolon, as HTTP/2 may split them.",
+            "The lines of a Cookie header are joined with a semicolon: HTTP/2 may split it.",
             (
                 Call(headers=((b"Cookie", b"a=1"), (b"Cookie", b"session=x"))),
                 sees(cookie="a=1; session=x"),
@@ -104,7 +105,7 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "named cookies: on two lines",
-            "So also where single cookies are picked.",
+            "extract_cookies finds the named cookies on every line of the Cookie header.",
             (
                 Call(headers=((b"Cookie", b"session=abc; a=1"), (b"Cookie", b"sso=xyz"))),
                 sees(cookie="session=abc; sso=xyz"),
@@ -114,7 +115,7 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "cookie mapping: two lines",
-            "So also where an extractor reads request.cookies.",
+            "request.cookies has the cookies of every line of the Cookie header.",
             (
                 Call(headers=((b"Cookie", b"a=1"), (b"Cookie", b"session=abc"))),
                 sees(x_session="abc"),
@@ -124,7 +125,7 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "cookie: beside Authorization",
-            "By default both are taken.",
+            "By default, both Authorization and Cookie are taken.",
             (
                 Call(headers=ALICE + SESSION),
                 sees(authorization="Bearer alice", cookie="session=alice"),
@@ -143,14 +144,15 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "named cookies: planted twice",
-            "Of two cookies of one name, one may come from a sibling domain; nothing tells which.",
+            "Of two cookies with one name, one may come from a sibling domain; it can't be told "
+            "which.",
             (Call(headers=((b"Cookie", b"session=abc; session=evil"),)), refused("malformed")),
             (Call(headers=((b"Cookie", b"session=abc; session=abc"),)), sees(cookie="session=abc")),
             options="named-cookies",
         ),
         Case(
             "named cookies: planted on a line of its own",
-            "Servers join the lines of a Cookie header, and several do it with a comma.",
+            "Two cookies with one name are refused, also if the server joins lines with a comma.",
             (
                 Call(headers=((b"Cookie", b"session=abc"), (b"Cookie", b"session=evil"))),
                 refused("malformed"),
@@ -163,7 +165,7 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "cookie mapping",
-            "An extractor may read request.cookies on every framework.",
+            "An extractor can read request.cookies on every framework.",
             (Call(headers=((b"Cookie", b"a=1; session=abc"),)), sees(x_session="abc")),
             options="cookie-mapping",
         ),
@@ -179,7 +181,7 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "custom header: malformed",
-            "A custom header is visible ASCII and inner spaces, at most 8190 bytes.",
+            "A custom header is visible ASCII, with spaces only inside, and at most 8190 bytes.",
             (Call(headers=((b"X-Flyte-Token", b""),)), refused("malformed")),
             (Call(headers=((b"X-Flyte-Token", b"a\x01b"),)), refused("malformed")),
             (Call(headers=((b"X-Flyte-Token", b"caf\xc3\xa9"),)), refused("malformed")),
@@ -189,7 +191,7 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "custom header: two lines",
-            "A custom header has one line, also on servers that join two of them with a comma.",
+            "A custom header on two lines is refused, also if the server joins them with a comma.",
             (
                 Call(headers=((b"X-Flyte-Token", b"evil"), (b"X-Flyte-Token", b"secret"))),
                 refused("malformed"),
@@ -199,21 +201,22 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "custom header: another spelling",
-            "X_Flyte_Token is not X-Flyte-Token.",
+            "X_Flyte_Token is another header than X-Flyte-Token.",
             (Call(headers=((b"X_Flyte_Token", b"secret"),)), refused()),
             options="custom-header",
             server_may_refuse=True,
         ),
         Case(
             "authorization: in the trailer of a chunked body",
-            "A trailer field is no header (RFC 9110 section 6.5), and proxies strip none there.",
+            "A trailer field isn't a header (RFC 9110 section 6.5): proxies don't remove forged "
+            "credentials there.",
             (chunked(trailer=b"Authorization: Bearer bob"), refused()),
             (chunked(ALICE, trailer=b"Authorization: Bearer bob"), SEES_ALICE),
             server_may_refuse=True,
         ),
         Case(
             "three extractors",
-            "All that the extractors find is forwarded, in their order.",
+            "Every credential that an extractor finds is forwarded, in the order of extractors.",
             (
                 Call(headers=SESSION + ALICE + ((b"X-Flyte-Token", b"t"),)),
                 sees(authorization="Bearer alice", cookie="session=alice", x_flyte_token="t"),
@@ -222,27 +225,28 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "an extractor written for Flyte",
-            "request.headers.get works on every framework; the value is held to the same grammar.",
+            "request.headers.get works on every framework. The same grammar applies to its value.",
             (Call(headers=((b"X-Token", b"alice"),)), SEES_ALICE),
             (Call(headers=((b"X-Token", b"a, Bearer b"),)), refused("malformed")),
             options="flyte-extractor",
         ),
         Case(
             "the first extractor of a name wins",
-            "Of two extractors that yield the same name, the first wins.",
+            "If two extractors yield the same name, the first one counts.",
             (Call(headers=((b"X-Token", b"alice"), *BOB)), SEES_ALICE),
             options="flyte-extractor",
         ),
         Case(
             "a faulty extractor",
-            "One that raises, or yields a framing name, found nothing; the others still count.",
+            "An extractor that raises or yields a framing header counts as having found nothing; "
+            "the others still count.",
             (Call(headers=SESSION + ALICE), all_of(sees(cookie="session=alice"))),
             (Call(headers=ALICE), all_of(refused(), without("alice"))),
             options="faulty",
         ),
         Case(
             "a faulty extractor: the warning",
-            "One warning names the extractor and the exception's type, never its text.",
+            "One warning names the extractor and the type of its exception, and never the text.",
             (Call(headers=authorization(b"s3cret")), refused()),
             (
                 Call(headers=authorization(b"Bearer s3cret") + SESSION),
@@ -258,7 +262,7 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "Digest with opting in",
-            "Schemes that use commas need an explicit opt-in, and then travel whole.",
+            "Schemes that use commas need comma_schemes, and are then forwarded whole.",
             (
                 Call(headers=authorization(b'Digest username="a", realm="b"')),
                 sees(authorization='Digest username="a", realm="b"'),

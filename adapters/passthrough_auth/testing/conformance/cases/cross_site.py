@@ -1,4 +1,4 @@
-"""Requests that another site made a browser send."""
+"""Requests that another site makes a browser send."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from passthrough_auth.testing.conformance.model import (
     cross_site,
     header,
     sees,
-    sees_nobody,
+    sees_no_caller,
 )
 from passthrough_auth.testing.conformance.options import CERTIFICATES
 
@@ -45,17 +45,17 @@ _CROSS_SITE = {
 
 
 def cross_site_cases() -> Iterable[Case]:
-    """Own pages, other sites, and what browsers attach."""
+    """The app's own pages, other sites, and credentials that browsers attach."""
     for name, lines in _ALLOWED.items():
         yield Case(
             f"own site: {name}",
-            "Requests of the app's own pages, and of clients that are no browser, pass.",
+            "Requests from the app's own pages pass, and those of clients that aren't browsers.",
             (Call(headers=SESSION + lines, method="POST"), sees(cookie="session=alice")),
         )
     for name, lines in _CROSS_SITE.items():
         yield Case(
             f"cross-site: {name}",
-            "An unsafe request that another site made a browser send is refused.",
+            "A request with an unsafe method that another site makes a browser send is refused.",
             (Call(headers=SESSION + lines, method="POST"), cross_site()),
             (Call(headers=SESSION + lines, method="DELETE"), cross_site()),
             (Call(headers=SESSION + lines), sees(cookie="session=alice")),
@@ -65,7 +65,7 @@ def cross_site_cases() -> Iterable[Case]:
         yield Case(
             f"cross-site: {method} is safe",
             "A method that changes nothing may come from another site (RFC 9110 section 9.2.1).",
-            # Whatever else there is to say about that method behind the gate.
+            # The status doesn't matter: some frameworks answer that method themselves.
             (
                 Call(headers=SESSION + fetch_site(b"cross-site"), method=method),
                 header("x-handler", "yes"),
@@ -75,14 +75,15 @@ def cross_site_cases() -> Iterable[Case]:
     for method in ("POST", "PUT", "PATCH", "DELETE", "BREW"):
         yield Case(
             f"cross-site: {method} is unsafe",
-            "Any other method could change something.",
+            "Any other method could change something, so another site's request is refused.",
             (Call(headers=SESSION + fetch_site(b"cross-site"), method=method), cross_site()),
             server_may_refuse=method == "BREW",
         )
     yield from (
         Case(
             "cross-site: a GET that asks to be a WebSocket",
-            "WSGI has no handshake, and servers let apps take over the connection of such a GET.",
+            "WSGI has no WebSocket handshake, but servers let an app take over the connection of "
+            "such a GET, so it counts as unsafe.",
             (
                 Call(
                     headers=SESSION
@@ -96,7 +97,7 @@ def cross_site_cases() -> Iterable[Case]:
         ),
         Case(
             "cross-site: a credential that no browser attaches",
-            "Where one credential is not ambient, another site can't have sent it.",
+            "A request with a credential that isn't ambient can't come from another site.",
             (Call(headers=ALICE + fetch_site(b"cross-site"), method="POST"), SEES_ALICE),
             (
                 Call(headers=ALICE + SESSION + fetch_site(b"cross-site"), method="POST"),
@@ -105,7 +106,7 @@ def cross_site_cases() -> Iterable[Case]:
         ),
         Case(
             "cross-site: Basic is attached by the browser",
-            "A browser answers Basic, Digest and Negotiate by itself (RFC 7617).",
+            "Browsers attach Basic, Digest and Negotiate credentials by themselves (RFC 7617).",
             (
                 Call(
                     headers=authorization(b"Basic YTpi") + fetch_site(b"cross-site"), method="POST"
@@ -115,7 +116,7 @@ def cross_site_cases() -> Iterable[Case]:
         ),
         Case(
             "cross-site: a header that a proxy made of a cookie",
-            "x-forwarded-access-token proves no more than the cookie it was made of.",
+            "x-forwarded-access-token counts as ambient, because a proxy makes it from a cookie.",
             (
                 Call(
                     headers=((b"X-Forwarded-Access-Token", b"t"), *fetch_site(b"cross-site")),
@@ -131,7 +132,7 @@ def cross_site_cases() -> Iterable[Case]:
         ),
         Case(
             "cross-site: a client's certificate",
-            "Browsers show it by themselves, so headers that a proxy derives from it are ambient.",
+            "Browsers present it by themselves, so headers that a proxy makes from it are ambient.",
             *[
                 (
                     Call(
@@ -180,10 +181,10 @@ def cross_site_cases() -> Iterable[Case]:
         ),
         Case(
             "cross-site: a public path",
-            "A public path has no caller to act as, so there is nothing to refuse.",
+            "A public path has no caller, so there is no reason to refuse another site.",
             (
                 Call(b"/health", SESSION + fetch_site(b"cross-site"), method="POST"),
-                sees_nobody(),
+                sees_no_caller(),
             ),
         ),
     )

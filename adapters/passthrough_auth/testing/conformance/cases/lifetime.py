@@ -1,7 +1,8 @@
-"""Where the caller is visible, and that nothing is left behind."""
+"""Where the caller is visible, and that no caller is left behind."""
 
 from collections.abc import Iterable
 
+from passthrough_auth.testing.conformance.layers import NEIGHBOUR
 from passthrough_auth.testing.conformance.model import (
     Call,
     Case,
@@ -9,29 +10,30 @@ from passthrough_auth.testing.conformance.model import (
     all_of,
     body,
     chunks,
+    fails_with,
     header,
     json_lines,
     refused,
     sees,
-    sees_nobody,
+    sees_no_caller,
     status,
 )
 
-from .common import ALICE, BOB, NEIGHBOUR, SEES_ALICE, SEES_BOB, SESSION, authorization
+from .common import ALICE, BOB, SEES_ALICE, SEES_BOB, SESSION, authorization
 
 _LARGE = b"x" * 70_000
 _LARGER = b"x" * 300_000
 
 
 def visibility_cases() -> Iterable[Case]:
-    """Where the caller is there, and for how long."""
+    """Where there is a caller, and for how long."""
     alice = {"authorization": "Bearer alice"}
     service = {"authorization": "Bearer service"}
     seen = {"caller": alice, "absence": None}
     yield from (
         Case(
             "visible in the middleware inside",
-            "Nested middleware sees the caller, before and after the handler.",
+            "Middleware inside ours sees the caller, before and after the handler.",
             (
                 Call(headers=ALICE),
                 all_of(
@@ -45,27 +47,27 @@ def visibility_cases() -> Iterable[Case]:
         ),
         Case(
             "visible in exception handlers",
-            "The app's error handler sees the caller of the handler that failed.",
+            "The app's error handler sees the caller of the request that failed.",
             (Call(b"/raise", ALICE), all_of(status(418), body(caller=alice))),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
         ),
         Case(
             "visible in a sync streaming body",
             "Every chunk of a sync body is produced on behalf of the caller.",
             (Call(b"/stream", ALICE), all_of(status(200), chunks(3, **seen))),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
             needs=["sync-stream"],
         ),
         Case(
             "visible in an async streaming body",
             "Every chunk of an async body is produced on behalf of the caller.",
             (Call(b"/astream", ALICE), all_of(status(200), chunks(3, **seen))),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
             needs=["async-stream"],
         ),
         Case(
             "visible when a sync streaming body is closed",
-            "What a body does when its client has left, it does on behalf of its caller.",
+            "A body that is closed because its client has left still sees its caller.",
             (Call(b"/closing/%(key)s", ALICE, leave_after=2), status(200)),
             (Call(b"/recorded/%(key)s", BOB), all_of(status(200), body(caller=alice))),
             needs=["sync-stream"],
@@ -73,17 +75,17 @@ def visibility_cases() -> Iterable[Case]:
         ),
         Case(
             "kept in a sync streaming body: a caller of its own",
-            "A block with auth_metadata lasts from one chunk to the next, and ends where it ends.",
+            "A body can use acting_as over several chunks; after that block its caller is back.",
             (Call(b"/acting", ALICE), json_lines(*[{"caller": service}] * 3, seen)),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
             needs=["sync-stream"],
             interface="wsgi",
         ),
         Case(
             "kept in an async streaming body: a caller of its own",
-            "A block with auth_metadata lasts from one chunk to the next, and ends where it ends.",
+            "A body can use acting_as over several chunks; after that block its caller is back.",
             (Call(b"/acting", ALICE), json_lines(*[{"caller": service}] * 3, seen)),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
             needs=["async-stream"],
         ),
         Case(
@@ -103,7 +105,7 @@ def visibility_cases() -> Iterable[Case]:
         ),
         Case(
             "visible in threads",
-            "Given the context or a snapshot, or by our pool, a thread has the caller.",
+            "A thread has the caller if it gets the context or a snapshot, or is one of our pool.",
             (
                 Call(b"/threads", ALICE),
                 all_of(
@@ -139,7 +141,7 @@ def visibility_cases() -> Iterable[Case]:
         ),
         Case(
             "left behind by a fork",
-            "A forked process has no caller: no request ends there. Nor are fingerprints the same.",
+            "A forked process has no caller: no request ends there. Its fingerprints differ.",
             (
                 Call(b"/forked", ALICE),
                 all_of(
@@ -155,7 +157,7 @@ def visibility_cases() -> Iterable[Case]:
         ),
         Case(
             "ended for what outlives the request",
-            "A copy of the context that outlives its request finds no caller, and is told why.",
+            "A copy of the context that outlives its request has no caller, for the reason ended.",
             (Call(b"/outlive/%(key)s", ALICE), SEES_ALICE),
             (
                 Call(b"/recorded/%(key)s", BOB),
@@ -164,8 +166,8 @@ def visibility_cases() -> Iterable[Case]:
         ),
         Case(
             "taken along by what outlives the request",
-            "A snapshot, and the thread pool for callers, have the caller after the request; what "
-            "was closed, has expired, or was taken within one that has, says so.",
+            "A snapshot and the thread pool for callers keep the caller after the request. A "
+            "closed or expired snapshot, or one taken within an expired one, says why it has none.",
             (Call(b"/take-along/%(key)s", ALICE), SEES_ALICE),
             (
                 Call(b"/recorded/%(key)s", BOB),
@@ -183,8 +185,17 @@ def visibility_cases() -> Iterable[Case]:
             ),
         ),
         Case(
+            "ended after an exception",
+            "An error that upstream has no part in passes as it is, and its request has ended.",
+            (Call(b"/outlive-crash/%(key)s", ALICE), fails_with("the conformance app crashed")),
+            (
+                Call(b"/recorded/%(key)s", BOB),
+                all_of(status(200), body(caller=None, absence="ended")),
+            ),
+        ),
+        Case(
             "ended after a streaming body",
-            "A streamed body keeps the caller until it is closed, and no longer.",
+            "A streamed body has the caller until it is closed, and not longer.",
             (Call(b"/outlive-stream/%(key)s", ALICE), all_of(status(200), chunks(3, **seen))),
             (
                 Call(b"/recorded/%(key)s", BOB),
@@ -193,7 +204,7 @@ def visibility_cases() -> Iterable[Case]:
         ),
         Case(
             "ended after a client that left",
-            "A request that is cancelled, or whose body is never finished, has ended all the same.",
+            "A request also ends if it is cancelled or its body is never finished.",
             (Call(b"/outlive-endless/%(key)s", ALICE, leave_after=2), status(200)),
             (
                 Call(b"/recorded/%(key)s", BOB),
@@ -204,64 +215,90 @@ def visibility_cases() -> Iterable[Case]:
 
 
 def binding_cases() -> Iterable[Case]:
-    """That every binding is left."""
+    """As whom a bound client acts."""
+    seen = body(bound={"authorization": "Bearer alice"})
+    as_no_caller = body(bound={})
 
-    def left_after(*steps: tuple[Call, Check]) -> Iterable[tuple[Call, Check]]:
+    def then_outside(*steps: tuple[Call, Check]) -> Iterable[tuple[Call, Check]]:
         for step in steps:
             yield step
-            yield Call(NEIGHBOUR.encode()), all_of(sees_nobody("outside"), body(in_force=0))
+            yield Call(NEIGHBOUR.encode()), all_of(sees_no_caller("outside"), as_no_caller)
 
-    why = "What is entered for a request, a public or a refused one too, is left when it has ended."
+    why = (
+        "A bound client acts as the request's caller. On a public path and between requests it "
+        "acts as no caller"
+    )
     yield Case(
-        "bindings: left after each request",
-        why,
-        *left_after(
-            (Call(headers=ALICE), SEES_ALICE),
-            (Call(b"/health", ALICE), sees_nobody()),
-            (Call(), refused()),
+        "bindings: the caller",
+        f"{why}.",
+        *then_outside(
+            (Call(b"/bound", ALICE), all_of(SEES_ALICE, seen)),
+            (Call(b"/public/bound", ALICE), all_of(sees_no_caller(), as_no_caller)),
+            (Call(b"/bound"), refused()),
             (Call(b"/raise", ALICE), status(418)),
             (Call(b"/crash", ALICE), status(500)),
         ),
-        options="recording",
+        options="bound",
     )
     yield Case(
-        "bindings: left after a stream",
-        why,
-        *left_after(
+        "bindings: no caller after a stream",
+        f"{why}, also after a streamed body.",
+        *then_outside(
             (Call(b"/stream", ALICE), all_of(status(200), chunks(3))),
             (Call(b"/public/stream"), all_of(status(200), chunks(3))),
         ),
-        options="recording",
+        options="bound",
         needs=["sync-stream"],
     )
     yield Case(
-        "bindings: left after an async stream",
-        why,
-        *left_after((Call(b"/astream", ALICE), all_of(status(200), chunks(3)))),
-        options="recording",
+        "bindings: no caller after an async stream",
+        f"{why}, also after an async streamed body.",
+        *then_outside((Call(b"/astream", ALICE), all_of(status(200), chunks(3)))),
+        options="bound",
         needs=["async-stream"],
+    )
+    yield Case(
+        "bindings: none for the app",
+        "A client that isn't listed in bindings=[] never acts as the caller.",
+        (Call(b"/bound", ALICE), all_of(SEES_ALICE, as_no_caller)),
+        options="unbound",
+    )
+    yield Case(
+        "bindings: ended with the request",
+        "In work that outlives its request, a bound client makes no call: it gets the reason.",
+        (Call(b"/outlive/%(key)s", ALICE), SEES_ALICE),
+        (Call(b"/recorded/%(key)s", BOB), all_of(status(200), body(bound="ended"))),
+        options="bound",
+    )
+    yield Case(
+        "bindings: ended with a public request",
+        "A call that work makes once a public request has ended would hide, as nobody's, that the "
+        "work has no caller.",
+        (Call(b"/outlive-public/%(key)s", ALICE), sees_no_caller()),
+        (Call(b"/recorded/%(key)s", BOB), all_of(status(200), body(bound="ended"))),
+        options="bound",
     )
 
 
 def isolation_cases() -> Iterable[Case]:
-    """What the next request finds."""
+    """The caller in the requests that follow."""
 
     def then_others(first: tuple[Call, Check]) -> tuple[tuple[Call, Check], ...]:
-        """After that, nobody finds anything of Alice, and Bob finds himself."""
+        """That step, then others: public and refused requests, and some of Bob's."""
         return (
             first,
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
             (Call(), refused()),
             (Call(headers=BOB), SEES_BOB),
-            (Call(b"/public/x", BOB), sees_nobody()),
+            (Call(b"/public/x", BOB), sees_no_caller()),
         )
 
-    next_door = (Call(NEIGHBOUR.encode()), sees_nobody("outside"))
+    next_door = (Call(NEIGHBOUR.encode()), sees_no_caller("outside"))
     neighbour = (
-        "What is served beside the protected app, and not protected itself, finds nobody: not "
-        "even on the connection of a caller whose request has not ended yet."
+        "An unprotected app beside the protected one has no caller, not even on a connection with "
+        "a caller's request that has not ended yet."
     )
-    after = "Nothing is visible in the next request on the same connection, thread or task: after "
+    after = "The next request on the connection, thread or task doesn't see that caller: after "
     yield from (
         Case(
             "nothing left after a request",
@@ -275,7 +312,7 @@ def isolation_cases() -> Iterable[Case]:
         ),
         Case(
             "nothing left after an exception",
-            f"{after}an exception that nobody handles.",
+            f"{after}an exception that the app doesn't handle.",
             *then_others((Call(b"/crash", ALICE), status(500))),
         ),
         Case(
@@ -285,8 +322,8 @@ def isolation_cases() -> Iterable[Case]:
         ),
         Case(
             "nothing left after a large body",
-            f"{after}a body so large that the server pauses reading (uvicorn's asyncio loop then "
-            "leaks the context).",
+            f"{after}a body so large that the server pauses reading (then uvicorn leaks the "
+            "context on asyncio's event loop).",
             *then_others(
                 (
                     Call(b"/upload", ALICE, "POST", _LARGE),
@@ -297,11 +334,11 @@ def isolation_cases() -> Iterable[Case]:
         Case(
             "nothing left after a large body on a public path",
             f"{after}a large body with credentials that were not taken.",
-            *then_others((Call(b"/public/upload", ALICE, "POST", _LARGE), sees_nobody())),
+            *then_others((Call(b"/public/upload", ALICE, "POST", _LARGE), sees_no_caller())),
         ),
         Case(
-            "nothing left after a large body that nobody read",
-            f"{after}a large body that the refusal left unread.",
+            "nothing left after a large body that was not read",
+            f"{after}a large body that was not read, because the request was refused.",
             *then_others((Call(b"/upload", (), "POST", _LARGE), refused())),
         ),
         Case(
@@ -318,13 +355,13 @@ def isolation_cases() -> Iterable[Case]:
         ),
         Case(
             "nothing left after a client that left",
-            f"{after}a body that was never exhausted.",
+            f"{after}a body that was never finished.",
             *then_others((Call(b"/endless", ALICE, leave_after=2), status(200))),
             needs=["sync-stream"],
         ),
         Case(
             "nothing left after a client that left an async stream",
-            f"{after}an async body that was never exhausted.",
+            f"{after}an async body that was never finished.",
             *then_others((Call(b"/aendless", ALICE, leave_after=2), status(200))),
             needs=["async-stream"],
         ),
@@ -336,14 +373,14 @@ def isolation_cases() -> Iterable[Case]:
         ),
         Case(
             "nothing left after a failing teardown",
-            f"{after}a user's teardown or outer layer that raises.",
+            f"{after}a teardown function of the app or an outer layer that raises.",
             *then_others((Call(b"/teardown-crash", ALICE), lambda answer: None)),
         ),
         Case(
             "pipelined requests",
-            "Requests sent before the first answer each see their own caller.",
+            "Each of several pipelined requests sees its own caller.",
             (Call(headers=ALICE), SEES_ALICE),
-            (Call(b"/health"), sees_nobody()),
+            (Call(b"/health"), sees_no_caller()),
             (Call(headers=BOB), SEES_BOB),
             (Call(), refused()),
             (Call(headers=SESSION), sees(cookie="session=alice")),
@@ -363,7 +400,7 @@ def isolation_cases() -> Iterable[Case]:
             neighbour,
             (Call(b"/upload", ALICE, "POST", _LARGER), SEES_ALICE),
             next_door,
-            (Call(b"/public/upload", ALICE, "POST", _LARGER), sees_nobody()),
+            (Call(b"/public/upload", ALICE, "POST", _LARGER), sees_no_caller()),
             next_door,
         ),
         Case(
@@ -385,7 +422,7 @@ def isolation_cases() -> Iterable[Case]:
         ),
         Case(
             "many callers in turn",
-            "Each request on a connection is its own caller's.",
+            "Each request on a connection sees its own caller.",
             *[
                 (
                     Call(headers=authorization(b"Bearer caller-%d" % number)),

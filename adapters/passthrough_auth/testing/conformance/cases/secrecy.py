@@ -1,4 +1,4 @@
-"""Where no credential is ever shown."""
+"""Texts and logs, which never show a credential."""
 
 from collections.abc import Iterable
 
@@ -18,11 +18,11 @@ from .common import ALICE, SEES_ALICE, authorization
 
 
 def secret_cases() -> Iterable[Case]:
-    """Texts, exceptions and the log."""
+    """The texts of objects and exceptions, and the log."""
     secret = authorization(b"Bearer s3cret")
     yield Case(
         "secret: every text of the caller",
-        "No value in repr, str, format or a pickle, nor in the text of an exception.",
+        "repr, str, format, pickling and exception texts never contain a value.",
         (
             Call(b"/texts", secret),
             all_of(
@@ -34,7 +34,7 @@ def secret_cases() -> Iterable[Case]:
     )
     yield Case(
         "secret: what is logged",
-        "No value in a log record, whether the request was refused, admitted or failed.",
+        "No log record contains a value, whether the request was refused, admitted or failed.",
         (Call(headers=authorization(b"s3cret")), refused("malformed")),
         (Call(headers=secret), sees(authorization="Bearer s3cret")),
         (Call(b"/upstream-refuses", secret), status(401)),

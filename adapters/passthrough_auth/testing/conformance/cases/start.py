@@ -1,4 +1,4 @@
-"""What is no request, and what is no configuration."""
+"""Scopes that aren't requests, and wrong configurations."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,10 @@ from .common import ALICE
 
 
 def start_cases() -> Iterable[Case]:
-    """Scopes that are no request, and options that can't be right."""
+    """Scopes that aren't requests, and wrong options."""
     yield Case(
         "lifespan passes through",
-        "It is no request, so it is the app's own.",
+        "lifespan isn't a request, so the app gets it unchanged.",
         (
             Call(scope=(("type", "lifespan"),)),
             json_lines(
@@ -24,30 +24,28 @@ def start_cases() -> Iterable[Case]:
     )
     yield Case(
         "unknown scope types pass through",
-        "What nobody knew of here is the app's own too, and has no caller.",
+        "The app gets a scope of an unknown type unchanged, without a caller.",
         (
             Call(headers=ALICE, scope=(("type", "conformance"),)),
             json_lines({"type": "conformance.seen", "caller": None, "absence": "outside"}),
         ),
         needs=["raw-asgi"],
-        mountable=False,
     )
     for name, (_, instead) in WRONG.items():
         yield Case(
             f"misconfigured: {name}",
-            "What can't be right is an error at start-up that says what to write instead.",
+            "A wrong option raises an error at start-up that says what to write instead.",
             (Call(b"/health"), raises(ConfigurationError, instead)),
             (Call(headers=ALICE), raises(ConfigurationError, instead)),
             options=name,
         )
     yield Case(
         "misconfigured: the app doesn't start",
-        "A server that starts apps learns of it before there is any request.",
+        "A server that starts apps with lifespan gets the error before any request.",
         (
             Call(scope=(("type", "lifespan"),)),
             raises(ConfigurationError, WRONG["a bare string"][1]),
         ),
         options="a bare string",
         needs=["raw-asgi"],
-        mountable=False,
     )

@@ -12,7 +12,7 @@ from passthrough_auth.testing.conformance.model import (
     closed_or_refused,
     cross_site,
     refused,
-    sees_nobody,
+    sees_no_caller,
     status,
     without,
 )
@@ -36,18 +36,18 @@ def websocket_cases() -> Iterable[Case]:
     yield from (
         _websocket(
             "sees the caller",
-            "A WebSocket handler sees the caller, for every message.",
+            "A WebSocket handler sees the caller at every message.",
             (ALICE, _greets(authorization="Bearer alice")),
             (BOB, _greets(authorization="Bearer bob")),
         ),
         _websocket(
             "refused without credentials",
-            "Without credentials the handshake is refused and the handler never runs.",
+            "Without credentials the handshake is refused, and the handler never runs.",
             ((), closed_or_refused(refused())),
         ),
         _websocket(
             "refused with malformed credentials",
-            "As an HTTP request is, and with an answer that echoes as little.",
+            "A malformed credential is refused as for HTTP, and the answer doesn't echo it.",
             (authorization(b"Bearer"), closed_or_refused(refused("malformed"))),
             (
                 authorization(b"s3cret"),
@@ -56,19 +56,19 @@ def websocket_cases() -> Iterable[Case]:
         ),
         _websocket(
             "a cookie from the app's own page",
-            "A handshake with ambient credentials passes from the same origin.",
+            "A handshake with ambient credentials from the same origin passes.",
             (SESSION + fetch_site(b"same-origin"), _greets(cookie="session=alice")),
             (SESSION, _greets(cookie="session=alice")),
         ),
         _websocket(
             "a cookie from another site",
-            "A handshake is always state-changing: its page can read what comes back.",
+            "A handshake counts as unsafe: the page that opened it can read the messages.",
             (SESSION + fetch_site(b"cross-site"), closed_or_refused(cross_site())),
             (SESSION + from_origin(b"https://evil.example"), closed_or_refused(cross_site())),
         ),
         _websocket(
             "a trusted origin",
-            "trusted_origins holds for WebSockets too.",
+            "trusted_origins applies to WebSockets too.",
             (
                 SESSION + fetch_site(b"same-site") + ((b"Origin", b"https://admin.example.com"),),
                 _greets(cookie="session=alice"),
@@ -78,24 +78,25 @@ def websocket_cases() -> Iterable[Case]:
     )
     yield Case(
         "websocket: nothing left behind",
-        "What follows a WebSocket finds nothing of its caller.",
+        "The requests after a WebSocket don't see its caller.",
         (Call(b"/ws", ALICE, websocket=True), _greets(authorization="Bearer alice")),
-        (Call(b"/health"), sees_nobody()),
+        (Call(b"/health"), sees_no_caller()),
         (Call(), refused()),
         needs=["websocket"],
     )
     yield Case(
         "websocket: refused by upstream",
-        "Where a handler fails before it accepts, since upstream doesn't accept the caller.",
+        "If a handler fails before it accepts because upstream refuses the caller, the handshake "
+        "is refused.",
         (Call(b"/ws-refused", ALICE, websocket=True), closed_or_refused(NOT_ACCEPTED)),
-        (Call(b"/health"), sees_nobody()),
+        (Call(b"/health"), sees_no_caller()),
         needs=["websocket"],
     )
     yield Case(
         "websocket: refused by upstream, but its client has left",
-        "There is nobody left to answer, so the error is the server's to deal with.",
+        "If the client has left, it can't be answered, so the error goes to the server.",
         (Call(b"/ws-left", ALICE, websocket=True, leave_after=0), status(0)),
-        (Call(b"/health"), sees_nobody()),
+        (Call(b"/health"), sees_no_caller()),
         needs=["websocket"],
     )
     yield Case(

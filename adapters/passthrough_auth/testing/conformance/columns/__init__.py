@@ -1,1 +1,0 @@
-"""The columns that ship: the conformance app in each supported framework."""
