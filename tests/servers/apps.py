@@ -1,23 +1,29 @@
-"""Two small apps that show what a server does: `asgi` and `wsgi`.
+"""Two small apps that show how a server behaves: `asgi` and `wsgi`.
 
-/ says ok, /stream sends three chunks with a pause before each, /large sends 8 MB, /head sends a
-body whatever the method, and every other path gets what the app was given, as JSON. A websocket is
-closed before it is accepted at /reject, answered with a 401 at /deny, and echoes elsewhere.
+/ says ok, /stream sends three chunks with a pause before each, /steps sends them each when the file
+in its query has those before it, /large sends 8 MB, /head sends a body whatever the method, and
+every other path gets what the app was given, as JSON. A websocket is closed before it is accepted
+at /reject, answered with a 401 at /deny, and echoes elsewhere.
 """
 
 import asyncio
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
-# How long to take over being imported, in seconds, and whether to fail at it.
+# The seconds that the import takes, and whether it fails.
 time.sleep(float(os.environ.get("APP_IMPORT_SECONDS", "0")))
 if "APP_IMPORT_FAILS" in os.environ:
     raise RuntimeError("this app can't be imported")
+if "APP_LOADED" in os.environ:
+    Path(os.environ["APP_LOADED"]).touch()
 
 CHUNKS = (b"one", b"two", b"three")
 PAUSE = 0.1  # seconds
+PATIENCE = 30.0  # seconds until a chunk is made though the one before it has not arrived
+POLL = 0.005
 PIECE = b"x" * 65536
 PIECES = 128
 
@@ -42,17 +48,28 @@ async def asgi_http(scope: Any, receive: Any, send: Any) -> None:
         more = message.get("more_body", False)
     headers = [(b"x-pid", b"%d" % os.getpid()), (b"content-type", b"text/plain")]
     parts: Any = (PIECE,) * PIECES
-    if scope["path"] == "/stream":
+    if scope["path"] in {"/stream", "/steps"}:
         parts = CHUNKS
     elif scope["path"] != "/large":
         parts = [b"ok"] if scope["path"] in {"/", "/head"} else [told(scope, body)]
         headers.append((b"content-length", b"%d" % len(parts[0])))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+    sent = b""
     for part in parts:
         if scope["path"] == "/stream":
             await asyncio.sleep(PAUSE)
+        elif scope["path"] == "/steps":
+            async with asyncio.timeout(PATIENCE):
+                while not arrived(scope["query_string"].decode(), sent):  # noqa: ASYNC110 - a file
+                    await asyncio.sleep(POLL)
+            sent += part
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def arrived(file: str, sent: bytes) -> bool:
+    """Whether the client has written into that file that all of this has arrived."""
+    return not sent or (Path(file).exists() and Path(file).read_bytes().startswith(sent))
 
 
 def told(scope: Any, body: bytes) -> bytes:
@@ -93,6 +110,9 @@ def wsgi(environ: Any, start_response: Any) -> Any:
     if path == "/stream":
         start_response("200 OK", headers)
         return wsgi_stream()
+    if path == "/steps":
+        start_response("200 OK", headers)
+        return wsgi_steps(environ["QUERY_STRING"])
     if path == "/large":
         start_response("200 OK", headers)
         return (PIECE for _ in range(PIECES))
@@ -104,6 +124,18 @@ def wsgi(environ: Any, start_response: Any) -> Any:
 def wsgi_stream() -> Any:
     for chunk in CHUNKS:
         time.sleep(PAUSE)
+        yield chunk
+
+
+def wsgi_steps(file: str) -> Any:
+    sent = b""
+    for chunk in CHUNKS:
+        deadline = time.monotonic() + PATIENCE
+        while not arrived(file, sent):
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(POLL)
+        sent += chunk
         yield chunk
 
 

@@ -1,7 +1,7 @@
 """The same two routes on Flask and Django, for a server that serves with gevent.
 
-/spawn says whom greenlets find, and starts some that outlive the request; /told says, later, whom
-those have found.
+/spawn returns the callers that greenlets find, and starts some that outlive the request. /told
+later returns the callers that those found.
 """
 
 import contextvars
@@ -20,7 +20,7 @@ from gevent.threadpool import ThreadPool
 from passthrough_auth.core import NoCaller, current_credentials, snapshot
 from passthrough_auth.frameworks.flask import PassthroughAuth
 
-PATIENCE = 5.0  # seconds to wait for a request to end
+PATIENCE = 30.0  # seconds to wait for a request to end, and for a snapshot to expire
 SOON = 0.05
 late = {}
 
@@ -59,9 +59,10 @@ def spawn():
 def find_later(request, caller, expiring, closed):
     late.clear()
     deadline = time.monotonic() + PATIENCE
-    while request.run(whoami) != "ended" and time.monotonic() < deadline:
+    while (request.run(whoami), by(expiring)) != ("ended", "expired"):
+        if time.monotonic() > deadline:
+            break
         gevent.sleep(0.005)
-    gevent.sleep(SOON)
     late.update(
         {
             "nothing": whoami(),

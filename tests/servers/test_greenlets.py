@@ -1,4 +1,4 @@
-"""Greenlets carry no context: the caller goes along by a snapshot, on a server of greenlets."""
+"""Greenlets don't copy the context. On a server with greenlets, a snapshot carries the caller."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ def running(request):
 
 
 def ask(running, path, caller):
-    with closing(http.client.HTTPConnection(running.host, running.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(running.host, running.port, timeout=60)) as connection:
         connection.request("GET", path, headers={"authorization": caller})
         response = connection.getresponse()
         body = response.read()

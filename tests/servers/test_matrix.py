@@ -3,20 +3,26 @@
 from contextlib import ExitStack, closing
 
 import pytest
+from tests.conformance.matrix import NAMES
 
-from passthrough_auth.testing.conformance.matrix import all_columns
-from passthrough_auth.testing.conformance.sockets import DOCUMENTED, cells, run, serving_columns
+from passthrough_auth.testing.conformance.column import named
+from passthrough_auth.testing.conformance.sockets import (
+    DOCUMENTED,
+    on_server,
+    run,
+    serving_columns,
+)
 from passthrough_auth.testing.servers import SERVERS
 
 CELLS = [
     pytest.param(each, column, case, id=f"{each.name}: {column.name}: {case.name}")
     for each in SERVERS
-    for column, case in cells(each, all_columns())
+    for column, case in on_server(named(NAMES[each.interface], each.interface))
 ]
 
 
 class OneServer:
-    """The server that was last asked for, kept running until another is."""
+    """The server of the last test, which runs until a test needs another one."""
 
     def __init__(self):
         self._server = None
@@ -25,7 +31,9 @@ class OneServer:
     def __call__(self, server):
         if server is not self._server:
             self._stack.close()
-            self._running = self._stack.enter_context(serving_columns(server))
+            self._running = self._stack.enter_context(
+                serving_columns(server, *NAMES[server.interface])
+            )
             self._server = server
         return self._running
 
@@ -35,7 +43,7 @@ class OneServer:
 
 @pytest.fixture(scope="module")
 def started():
-    """Starts a server once for all its cells, which stand together."""
+    """Starts a server once for all its cells, which follow each other."""
     with closing(OneServer()) as one:
         yield one
 

@@ -1,4 +1,4 @@
-"""The raw client sends what it is told to and believes nothing that isn't HTTP."""
+"""The raw client sends exactly the given bytes, and refuses every answer that isn't HTTP."""
 
 import socket
 import threading
@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.servers.wire import Wire, exchange
 from wsproto.utilities import generate_accept_token
 
+from passthrough_auth.testing import wire as wires
 from passthrough_auth.testing.wire import (
     ConnectionEnded,
     Response,
     TimedOut,
     WebSocketClosed,
     WebSocketRefused,
-    Wire,
     WireError,
-    exchange,
     handshake_bytes,
     request_bytes,
 )
@@ -24,23 +24,26 @@ from passthrough_auth.testing.wire import (
 GET = b"GET / HTTP/1.1\r\nHost: example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 TIMEOUT = 0.5  # seconds; for what is never to come
+PATIENCE = 60.0  # seconds; for what always comes
 
 
 class Peer:
-    """The other end of one connection: it reads a request's head, then does as it is told."""
+    """The other end of one connection. It reads the head of a request, then runs a script."""
 
     def __init__(self, script: Callable[["Peer"], None]) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.host, self.port = self.listener.getsockname()
         self.received = b""
         self.failure: BaseException | None = None
+        self.sent = threading.Event()  # set when the script is done with sending
+        self.read = threading.Semaphore(0)  # of how often a `SteadyWire` has read
         self.done = threading.Event()  # set when the test is over
         self.thread = threading.Thread(target=self.run, args=(script,))
         self.thread.start()
 
     def run(self, script: Callable[["Peer"], None]) -> None:
         self.socket, _ = self.listener.accept()
-        self.socket.settimeout(10)
+        self.socket.settimeout(PATIENCE)
         try:
             while b"\r\n\r\n" not in self.received:
                 self.received += self.socket.recv(65536)
@@ -52,10 +55,23 @@ class Peer:
 
     def stop(self) -> None:
         self.done.set()
-        self.thread.join(10)
+        self.thread.join(PATIENCE)
         self.listener.close()
         if self.failure is not None:
             raise self.failure
+
+
+class SteadyWire(Wire):
+    """It tells its peer of each piece that it has read, so that no two arrive as one."""
+
+    def __init__(self, peer: Peer) -> None:
+        super().__init__(peer.host, peer.port)
+        self._peer = peer
+
+    def read(self, deadline: float, received: bytes | bytearray) -> bytes:
+        data = super().read(deadline, received)
+        self._peer.read.release()
+        return data
 
 
 Start = Callable[[Callable[[Peer], None]], Peer]
@@ -76,24 +92,32 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def answered(start: Start) -> Iterator[Callable[..., Wire]]:
-    """A connection on which these bytes come back, after which it is closed, or held open."""
-    wires = []
+    """A connection on which these bytes come back, after which it is closed, or held open.
+
+    One that is held open has them already, and a short timeout for the rest.
+    """
+    opened = []
 
     def answered(*pieces: bytes, held: bool = False) -> Wire:
         def script(peer: Peer) -> None:
-            for piece in pieces:
+            for number, piece in enumerate(pieces):
+                assert not number or peer.read.acquire(timeout=PATIENCE)
                 peer.socket.sendall(piece)
-                time.sleep(0.02)
+            peer.sent.set()
             if held:
-                peer.done.wait(10)
+                peer.done.wait(PATIENCE)
 
         peer = start(script)
-        wires.append(Wire(peer.host, peer.port, timeout=TIMEOUT))
-        wires[-1].send(GET)
-        return wires[-1]
+        wire = SteadyWire(peer)
+        opened.append(wire)
+        wire.send(GET)
+        if held:
+            assert peer.sent.wait(PATIENCE)
+            wire.timeout = TIMEOUT
+        return wire
 
     yield answered
-    for wire in wires:
+    for wire in opened:
         wire.close()
 
 
@@ -183,21 +207,22 @@ def test_no_answer_at_all(answered: Callable[..., Wire]) -> None:
 
 
 def test_an_answer_that_does_not_end(answered: Callable[..., Wire]) -> None:
+    wire = answered(b"HTTP/1.1 200", held=True)
     began = time.monotonic()
     with pytest.raises(TimedOut) as caught:
-        answered(b"HTTP/1.1 200", held=True).receive("GET")
+        wire.receive("GET")
     assert caught.value.received == b"HTTP/1.1 200"
-    assert TIMEOUT <= time.monotonic() - began < TIMEOUT + 2
+    assert TIMEOUT <= time.monotonic() - began < wires.TIMEOUT
 
 
 def test_a_reset_instead_of_an_answer(start: Start) -> None:
     def reset(peer: Peer) -> None:
         peer.socket.sendall(b"HTTP/1.1 2")
-        time.sleep(0.1)
+        assert peer.read.acquire(timeout=PATIENCE)
         peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     peer = start(reset)
-    with Wire(peer.host, peer.port) as wire:
+    with SteadyWire(peer) as wire:
         wire.send(GET)
         with pytest.raises(ConnectionEnded, match="reset") as caught:
             wire.receive("GET")
@@ -212,26 +237,34 @@ def test_the_end_of_a_connection(answered: Callable[..., Wire]) -> None:
 
 
 def test_nobody_listening() -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
-    host, port = listener.getsockname()
-    listener.close()
-    with pytest.raises(ConnectionRefusedError):
-        Wire(host, port)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectionRefusedError):
+            Wire(*bound.getsockname())
 
 
-def test_pieces_are_sent_as_they_are(start: Start) -> None:
-    """Each in its own time."""
-    arrivals = []
+def test_pieces_are_sent_as_they_are(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in its own time: here, when the one before it has arrived."""
+    arrivals, pauses = [], []
+    arrived = threading.Semaphore(0)
 
     def watch(peer: Peer) -> None:
+        arrived.release()
         while data := peer.socket.recv(100):
             arrivals.append(data)
+            arrived.release()
 
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        assert arrived.acquire(timeout=PATIENCE)
+
+    monkeypatch.setattr("tests.servers.wire.time.sleep", pause)
     peer = start(watch)
     with Wire(peer.host, peer.port) as wire:
-        wire.send(b"\xff\0 /\r\n\r\n", b"one", b"\r\ntwo", pause=0.05)
-    peer.thread.join(10)
+        wire.send_slowly(b"\xff\0 /\r\n\r\n", b"one", b"\r\ntwo", pause=0.05)
+    peer.thread.join(PATIENCE)
     assert [peer.received, *arrivals] == [b"\xff\0 /\r\n\r\n", b"one", b"\r\ntwo"]
+    assert pauses == [0.05, 0.05]
 
 
 def test_an_end_of_sending_is_an_end_and_an_abort_a_reset(start: Start) -> None:
@@ -241,19 +274,22 @@ def test_an_end_of_sending_is_an_end_and_an_abort_a_reset(start: Start) -> None:
         wire.end_sending()
         assert wire.receive_end() == b"0"
 
+    reads = threading.Event()
+
     def reset(peer: Peer) -> None:
+        reads.set()
         with pytest.raises(ConnectionResetError):
             peer.socket.recv(1)
 
     vanished = start(reset)
     wire = Wire(vanished.host, vanished.port)
     wire.send(GET)
-    time.sleep(0.05)
+    assert reads.wait(PATIENCE)
     wire.abort()
 
 
 def test_a_server_that_takes_nothing(start: Start) -> None:
-    peer = start(lambda peer: peer.done.wait(10))
+    peer = start(lambda peer: peer.done.wait(PATIENCE))
     with Wire(peer.host, peer.port, timeout=TIMEOUT) as wire, pytest.raises(TimedOut):
         wire.send(GET + b"x" * 50_000_000)
 
@@ -267,7 +303,7 @@ def test_a_refusal_that_comes_before_all_is_sent_counts(start: Start) -> None:
 
 
 def test_pipelined_requests_have_an_answer_each(start: Start) -> None:
-    """The method of each says whether its answer has a body."""
+    """The method of each request decides whether its answer has a body."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
     peer = start(lambda peer: peer.socket.sendall(head + OK))
     requests = [request_bytes("HEAD", b"/"), request_bytes("GET", b"/")]
@@ -314,7 +350,7 @@ def test_a_handshake_is_exactly_what_was_asked_for() -> None:
 
 
 def test_frames_that_come_with_the_handshake_are_not_lost(start: Start) -> None:
-    """A message in two frames is one; a close is told with its code and reason."""
+    """Two frames of one message are joined, and a close has its code and reason."""
     peer = start(accepting(b"\x01\x01h", b"\x80\x01i", b"\x88\x06\x11\x31bye!"))
     with Wire(peer.host, peer.port) as wire:
         websocket = wire.upgrade(handshake_bytes(b"/", host=b"h"))
@@ -328,7 +364,7 @@ def test_a_ping_is_answered(start: Start) -> None:
     peer = start(accepting(b"\x89\x01p", b"\x81\x01t", held=True))
     with Wire(peer.host, peer.port) as wire:
         assert wire.upgrade(handshake_bytes(b"/", host=b"h")).receive_text() == "t"
-    peer.thread.join(10)
+    peer.thread.join(PATIENCE)
     assert peer.received[:2] == b"\x8a\x81"
 
 
@@ -337,7 +373,7 @@ def test_a_ping_is_answered(start: Start) -> None:
     [
         (b"", "without a close frame"),
         (b"\x81\x05he", "without a close frame"),
-        (b"\xff\xff\xff", "no websocket frame"),
+        (b"\xff\xff\xff", "no WebSocket frame"),
         (b"\x82\x01b", "expected a text"),
     ],
 )
@@ -351,16 +387,17 @@ def test_what_is_no_text_is_shown(start: Start, frames: bytes, message: str) -> 
 
 
 def test_a_close_that_is_not_answered(start: Start) -> None:
-    peer = start(lambda peer: (accepting()(peer), peer.done.wait(10)))
-    with Wire(peer.host, peer.port, timeout=TIMEOUT) as wire:
+    peer = start(lambda peer: (accepting()(peer), peer.done.wait(PATIENCE)))
+    with Wire(peer.host, peer.port) as wire:
         websocket = wire.upgrade(handshake_bytes(b"/", host=b"h"))
+        wire.timeout = TIMEOUT
         with pytest.raises(TimedOut):
             websocket.close()
 
 
 def test_a_close_that_is_answered_with_nonsense(start: Start) -> None:
     peer = start(accepting(b"\xff\xff\xff", held=True))
-    with Wire(peer.host, peer.port) as wire, pytest.raises(WireError, match="no websocket frame"):
+    with Wire(peer.host, peer.port) as wire, pytest.raises(WireError, match="no WebSocket frame"):
         wire.upgrade(handshake_bytes(b"/", host=b"h")).close()
 
 
