@@ -1,11 +1,11 @@
-"""One small app on each framework, to be served with something switched on that shows too much.
+"""One small app on each framework, to be served with an option that shows too much.
 
-What it is told by its environment: SECRETS_APP names the app to serve, as `app`; SECRETS_LOG=1 logs
+Environment variables control it: SECRETS_APP names the app to serve, as `app`; SECRETS_LOG=1 logs
 everything at DEBUG; SECRETS_DSN reports to Sentry, with those of `sentry_options` that
 SECRETS_SENTRY names;
-SECRETS_DEBUG=1 switches on the framework's debug page; SECRETS_REPORT is a file for what
-`reports.Reporter` writes; SECRETS_UPSTREAM is where `/call` goes; SECRETS_FILTER=1 makes Django use
-the filter that the docs show; SECRETS_PROPAGATE=1 makes Flask leave errors to the server.
+SECRETS_DEBUG=1 switches on the framework's debug page; SECRETS_REPORT is the file of
+`reports.Reporter`; SECRETS_UPSTREAM is the URL for `/call`; with SECRETS_FILTER=1 Django uses the
+filter of the docs; with SECRETS_PROPAGATE=1 Flask leaves errors to the server.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ import time
 from passthrough_auth.core import (
     Destinations,
     current_credentials,
-    current_hold,
     extract_authorization_header,
     extract_cookie_header,
     extract_custom_header,
     snapshot,
 )
+from passthrough_auth.core.caller import current_scope
 
 ENVIRONMENT = os.environ.get
 DEBUG = "SECRETS_DEBUG" in os.environ
@@ -67,16 +67,16 @@ def health():
 
 
 def crash():
-    """Fails with all in its locals that a handler gets from this library."""
+    """Fails with every object of this library in its locals that a handler can get."""
     credentials = current_credentials()
-    hold = current_hold()
+    scope = current_scope()
     taken = snapshot()
     each = list(credentials)
-    raise Crash(f"as {credentials} {hold} {taken} {each}")
+    raise Crash(f"as {credentials} {scope} {taken} {each}")
 
 
 def crash_with_headers():
-    """Fails with the plain headers in its locals, which no library can keep out of sight."""
+    """Fails with the plain headers in its locals, which no library can hide."""
     headers = current_credentials().headers()
     raise Crash(f"with {len(headers)} headers")
 
@@ -90,7 +90,7 @@ def log():
 
 
 def call():
-    """Calls upstream with each client; what fails, fails."""
+    """Calls upstream with each client, and lets errors pass."""
     from passthrough_auth.clients import httpx as caller_httpx
     from passthrough_auth.clients import requests as caller_requests
 
@@ -98,26 +98,34 @@ def call():
     with caller_httpx.caller_client(UPSTREAM) as client:
         client.get(url)
     with caller_requests.caller_session(UPSTREAM) as session:
-        session.get(url, timeout=10)
+        session.get(url, timeout=60)
     return whoami()
 
 
 def slow():
-    """Where there is no event loop to block."""
+    """Sleeps; there is no event loop to block."""
     return whoami()
 
 
 async def block():
     """Blocks its event loop, which asyncio logs in debug mode."""
-    # From the next callback on: under Python 3.11 uvicorn switches it off, dev mode or not.
+    # uvicorn switches it off under Python 3.11, also in dev mode. This applies to later callbacks.
     asyncio.get_running_loop().set_debug(sys.flags.dev_mode)
     await asyncio.sleep(0)
     time.sleep(0.15)  # noqa: ASYNC251 - on purpose
     return whoami()
 
 
+def flush():
+    """Has Sentry's SDK send all that it has to send."""
+    import sentry_sdk
+
+    sentry_sdk.flush(timeout=60)
+    return whoami()
+
+
 def unawaited():
-    """Makes a coroutine with the caller in it, and forgets it."""
+    """Makes a coroutine with the caller in its arguments, and never awaits it."""
 
     async def work(credentials):
         return str(credentials)
@@ -135,6 +143,7 @@ HANDLERS = {
     "/crash-with-headers": crash_with_headers,
     "/log": log,
     "/call": call,
+    "/flush": flush,
 }
 
 
@@ -207,7 +216,7 @@ def configure_django():
 
 
 class DjangoUrls:
-    """Where Django finds the handlers."""
+    """Django's URLs."""
 
     urlpatterns = ()
 

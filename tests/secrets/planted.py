@@ -1,14 +1,14 @@
-"""Credentials to be looked for, and how to look for them."""
+"""The planted credentials, and the search for them."""
 
 import base64
 import random
 import string
 from urllib.parse import quote
 
-LENGTH = 8  # characters that are enough to be called a leak
+LENGTH = 8  # so many characters of a secret count as a leak
 _LETTERS = string.ascii_letters + string.digits
 
-# Fixed, so that a process that is started to leak it knows it too; it stands nowhere else.
+# A fixed seed, so that other processes have the same secrets, which are written nowhere.
 _random = random.Random(20110413)  # noqa: S311 - it protects nothing
 
 
@@ -25,11 +25,11 @@ PAIRS = (
     ("cookie", f"session={SESSION}"),
     ("x-sso", CUSTOM),
 )
-"""What each request carries. The last name is one that no tool takes for a secret by itself."""
+"""The credentials of each request. No tool takes the last name for a secret by itself."""
 
 
 def _written(secret):
-    """The secret in every form that it might be written in."""
+    """The secret in every form in which it might be written."""
     yield secret
     yield secret[::-1]
     yield quote(secret, safe="")
@@ -49,11 +49,11 @@ def _pieces():
 
 
 PIECES = dict(_pieces())
-"""Each piece, and which of the three it is of."""
+"""Each piece, with the name of its secret."""
 
 
 def leaked(text):
-    """Which of the secrets stand in that text, whole or in a piece: of "tok-", "ses-", "cus-"."""
+    """The secrets in that text, whole or in a piece: of "tok-", "ses-", "cus-"."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     windows = {text[start : start + LENGTH] for start in range(len(text) - LENGTH + 1)}

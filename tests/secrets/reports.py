@@ -1,4 +1,4 @@
-"""Tracebacks with locals, as several tools write them."""
+"""Tracebacks with locals, in the styles of several tools."""
 
 import io
 import json
@@ -17,7 +17,7 @@ def is_ours(frame):
 
 
 def only(trace, wanted):
-    """The traceback with those frames only; None if there is no such frame."""
+    """The traceback with only the wanted frames; None if there is none."""
     if trace is None:
         return None
     rest = only(trace.tb_next, wanted)
@@ -27,13 +27,13 @@ def only(trace, wanted):
 
 
 def by_traceback(error, trace):
-    """As the standard library writes it, and pytest with --showlocals."""
+    """In the style of the standard library, and of pytest with --showlocals."""
     written = traceback.TracebackException(type(error), error, trace, capture_locals=True)
     return "".join(written.format(chain=False))
 
 
 def by_rich(error, trace):
-    """As rich writes it, Typer's apps among others."""
+    """In the style of rich, which Typer's apps use, for example."""
     out = io.StringIO()
     extracted = Traceback.extract(
         type(error), error, trace, show_locals=True, locals_max_length=None, locals_max_string=None
@@ -43,7 +43,7 @@ def by_rich(error, trace):
 
 
 def by_debugger(error, trace):
-    """As cgitb wrote it and debuggers do: each local's repr in full, and our objects' own state."""
+    """In the style of cgitb and of debuggers: the full repr of locals, and our objects' state."""
     lines = [repr(error)]
     for frame, _ in traceback.walk_tb(trace):
         for name, value in frame.f_locals.items():
@@ -74,19 +74,19 @@ def frames_that_leak(trace):
 def _shown(value):
     try:
         return repr(value)
-    except Exception:  # noqa: BLE001 - what has no repr shows nothing
+    except Exception:  # noqa: BLE001 - an object without a repr shows nothing
         return ""
 
 
 def chain(error):
-    """The error and those that it came from."""
+    """The error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def report(error):
-    """What all styles show of that error."""
+    """The text of that error in all styles."""
     ours = {}
     for style, write in STYLES.items():
         texts = [write(each, only(each.__traceback__, is_ours)) for each in chain(error)]

@@ -1,56 +1,45 @@
-"""What Sentry's real SDK sends, received over loopback."""
+"""Receives the events of Sentry's real SDK over loopback."""
 
 import gzip
 import json
-import queue
 import threading
+from collections import deque
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """Stands where Sentry's own server would: `dsn` is how to reach it."""
+    """A server in place of Sentry's own. `dsn` is its address."""
 
     def __init__(self, port):
         self.dsn = f"http://public@127.0.0.1:{port}/1"
-        self._received = queue.Queue()
+        self._received = deque()
 
     def add(self, envelope):
-        for item in parsed(envelope):
-            self._received.put(item)
+        self._received.extend(parsed(envelope))
 
     def all(self):
-        """The text of all that was received, from an event on until nothing has come for a while.
-
-        `queue.Empty` if no event arrives.
-        """
-        texts, pause, events = [], 15, 0
-        while True:
-            try:
-                kind, text = self._received.get(timeout=pause)
-            except queue.Empty:
-                if events:
-                    return "\n".join(texts)
-                raise
-            texts.append(text)
-            events += kind == "event"
-            pause = 0.2 if events else 15
+        """The text of all that was received since the last time."""
+        texts = []
+        while self._received:
+            texts.append(self._received.popleft())
+        return "\n".join(texts)
 
 
 def parsed(envelope):
-    """The items of an envelope: (type, payload) pairs. Each has its length in its header."""
+    """The items of an envelope. Each has its length in its header."""
     _, _, rest = envelope.partition(b"\n")
     while rest.strip():
         header, _, rest = rest.partition(b"\n")
         described = json.loads(header)
         length = described.get("length", rest.find(b"\n"))
-        yield described["type"], rest[:length].decode()
+        yield rest[:length].decode()
         rest = rest[length:].lstrip(b"\n")
 
 
 @contextmanager
 def receiving():
-    """A receiver that listens until the block is left."""
+    """A receiver that listens during the block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):

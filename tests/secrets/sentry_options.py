@@ -1,4 +1,4 @@
-"""The options that Sentry's SDK is started with: its own, and those of docs/secrets.md."""
+"""The options for Sentry's SDK: its defaults, and those of docs/secrets.md."""
 
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
 

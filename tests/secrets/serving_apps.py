@@ -1,4 +1,4 @@
-"""Serving the apps, and asking them with all the planted credentials."""
+"""Serves the apps, and sends them requests with all the planted credentials."""
 
 import http.client
 from contextlib import closing, contextmanager
@@ -19,7 +19,7 @@ APPS = {
 
 @contextmanager
 def serving_app(name, on=None, options=(), **environment):
-    """Serve one of the apps, told what it has to do by `SECRETS_<name>=<value>`."""
+    """Serve one of the apps, with `SECRETS_<name>=<value>` in its environment."""
     env = {f"SECRETS_{key.upper()}": value for key, value in environment.items()}
     env["SECRETS_APP"] = name
     chosen = server(on or APPS[name])
@@ -29,7 +29,7 @@ def serving_app(name, on=None, options=(), **environment):
 
 def ask(running, path, headers=PAIRS, method="GET"):
     """The status and the body of the answer, asked as the one whose secrets were planted."""
-    with closing(http.client.HTTPConnection(running.host, running.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(running.host, running.port, timeout=60)) as connection:
         connection.request(method, path, headers=dict(headers))
         response = connection.getresponse()
         return response.status, response.read().decode()

@@ -1,4 +1,4 @@
-"""What the frameworks' debug pages show of a request that fails."""
+"""The frameworks' debug pages for a request that fails."""
 
 import pytest
 from tests.secrets.planted import PAIRS, leaked
@@ -6,7 +6,7 @@ from tests.secrets.serving_apps import ask, serving_app
 
 
 def shown(running, path):
-    """Which secrets the page shows, as HTML and as text; it must be one that says what happened."""
+    """The secrets that the debug page shows, as HTML and as text. It must show the error."""
     found = set()
     for accept in ("text/html", "text/plain"):
         status, page = ask(running, path, headers=[*PAIRS, ("accept", accept)])
@@ -38,5 +38,5 @@ def test_django_s_shows_none_with_the_filter_of_the_docs(app):
     with serving_app(app, debug="1", filter="1") as running:
         assert shown(running, "/crash") == set()
         assert shown(running, "/async-crash") == set()
-        # But for what an app keeps in its own locals.
+        # The filter doesn't hide the app's own locals.
         assert shown(running, "/crash-with-headers") == {"tok-", "ses-", "cus-"}

@@ -1,7 +1,7 @@
-"""What Sentry's SDK sends of requests that fail, as it comes and with the options of the docs.
+"""The events of Sentry's SDK for requests that fail, by default and with the docs' options.
 
-With its default options it is sent nothing of the Authorization and Cookie headers, nor of this
-library's objects in locals; what it is sent is known, and docs/secrets.md says how to keep it back.
+By default, they contain neither the Authorization and Cookie headers nor this library's objects in
+locals. Other leaks are listed here, and docs/secrets.md has the options that prevent them.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from tests.secrets.sentry import receiving
 from tests.secrets.serving_apps import APPS, ask, serving_app
 
 ALL = {"tok-", "ses-", "cus-"}
-IN_HEADERS = {"cus-"}  # of a header of one's own: no name that the SDK takes for a secret
+IN_HEADERS = {"cus-"}  # the custom header: the SDK doesn't take its name for a secret
 SHOWN = {
     "BY_DEFAULT": {
         "/crash": IN_HEADERS,
@@ -26,7 +26,7 @@ CASES = [
     (app, options)
     for app in APPS
     for options in SHOWN
-    # The SDK treats what these two change alike for every framework.
+    # The SDK applies the other options to every framework in the same way.
     if app == "on_flask" or options in ("BY_DEFAULT", "DOCUMENTED")
 ]
 
@@ -43,10 +43,11 @@ def test_what_is_sent(app, options):
     ):
         for path, shown in asked.items():
             status, _ = ask(running, path)
+            assert ask(running, "/flush")[0] == 200
             sent = sentry.all()
 
             assert status == (200 if path == "/log" else 500)
             assert leaked(sent) == shown, path
-            # It was an event of that very request, and with what the app logs of its caller.
+            # It is an event of this request, and it has the app's log records of its caller.
             assert path in sent
             assert path != "/log" or "<Credentials authorization " in sent

@@ -1,4 +1,4 @@
-"""No text, pickle or copy of anything that an app is handed holds a secret, or a piece of one."""
+"""No text, pickle or copy of an object that an app gets contains a secret or a part of it."""
 
 import contextlib
 import copy
@@ -16,25 +16,23 @@ import pytest
 from rich.pretty import pretty_repr
 from tests.secrets.planted import PAIRS, leaked
 
-import passthrough_auth.core
+from passthrough_auth import core
 from passthrough_auth.clients.flyte import bind_flyte
-from passthrough_auth.clients.flyte.sdk import holding
 from passthrough_auth.core import (
-    Admitted,
-    AsgiRequest,
     CallerThreadPoolExecutor,
     Credentials,
     Destinations,
-    Gate,
-    Hold,
-    WsgiRequest,
-    auth_metadata,
-    current_hold,
+    acting_as,
+    caller,
     extract_authorization_header,
     extract_cookie_header,
     extract_custom_header,
+    inbound,
+    outbound,
     snapshot,
 )
+from passthrough_auth.core.caller import CallerScope, current_scope
+from passthrough_auth.core.inbound import AsgiRequest, Gate, WsgiRequest
 from passthrough_auth.frameworks.fastapi import FastAPIRequest
 from passthrough_auth.frameworks.flask import FlaskRequest
 
@@ -56,46 +54,44 @@ GATE = Gate(
 
 
 def _held():
-    """All that this library hands out or holds while one request is served, by name."""
-    decision = GATE.decide(AsgiRequest(SCOPE))
-    assert isinstance(decision, Admitted)
-    assert leaked(repr(decision.credentials.headers())) == {"tok-", "ses-", "cus-"}
+    """All objects that this library passes out or keeps during one request, by name."""
+    admission = GATE.admit(AsgiRequest(SCOPE))
+    credentials = admission.credentials()
+    assert leaked(repr(credentials.headers())) == {"tok-", "ses-", "cus-"}
     destinations = Destinations("https://api.example.com")
-    hold = Hold(decision.credentials)
-    with hold.active():
+    scope = CallerScope(credentials)
+    with scope.active():
         taken = snapshot(expires_in=600)
         narrowed = snapshot(destinations=destinations)
-        hop = destinations.hop("https://api.example.com/")
+        redirects = destinations.carry("https://api.example.com/", {})
         with taken.active():
-            lease = current_hold()
+            lease = current_scope()
         within = taken.run(snapshot)
-        flyte = bind_flyte(decision.credentials)
         pool = CallerThreadPoolExecutor(1)
         future = pool.submit(gc.isenabled)
         future.result()
         pool.shutdown()
     return {
-        "decision": decision,
-        "credentials": decision.credentials,
-        "credential": next(iter(decision.credentials)),
-        "hold": hold,
-        "active": hold.active(),
+        "admission": admission,
+        "credentials": credentials,
+        "credential": next(iter(credentials)),
+        "scope": scope,
+        "active": scope.active(),
         "lease": lease,
         "snapshot": taken,
         "snapshot, narrowed": narrowed,
         "snapshot within": within,
         "snapshot's run": taken.run,
         "destinations": destinations,
-        "hop": hop,
+        "redirects": redirects,
         "gate": GATE,
         "AsgiRequest": AsgiRequest(SCOPE),
         "FastAPIRequest": FastAPIRequest(SCOPE),
         "WsgiRequest": WsgiRequest(ENVIRON),
         "FlaskRequest": FlaskRequest(ENVIRON),
         "headers": AsgiRequest(SCOPE).headers,
-        "auth_metadata": auth_metadata(*PAIRS, bindings=[]),
-        "flyte's binding": flyte,
-        "flyte's block": holding(),
+        "acting_as": acting_as(*PAIRS, bindings=[]),
+        "flyte's binding": bind_flyte,
         "pool": pool,
         "future": future,
     }
@@ -138,21 +134,21 @@ def test_no_way_to_write_it_shows_a_secret(held, way):
     try:
         written = way(held)
     except (TypeError, AttributeError, ValueError, pickle.PicklingError) as error:
-        written = str(error)  # some can't be written in that way at all
+        written = str(error)  # some objects don't support that way
     assert leaked(written) == set()
 
 
 @pytest.mark.parametrize(
     "name",
-    ["credentials", "credential", "decision", "snapshot", "snapshot's run", "AsgiRequest", "hop"],
+    ["credentials", "credential", "admission", "snapshot", "snapshot's run", "AsgiRequest"],
 )
 def test_it_can_t_be_pickled(name):
     with pytest.raises(TypeError, match="can't be pickled"):
         pickle.dumps(HELD[name])
 
 
-def test_every_public_class_is_looked_at_or_holds_none():
-    """A new one has to be added above, or here, where it is said that it holds no credential."""
+def test_every_public_class_is_tested_or_contains_no_credential():
+    """Add a new class above, or to the list here if it contains no credential."""
     holds_none = {
         "BodyInContext",  # in tests/core/test_no_secret.py, as is the next
         "AsyncBodyInContext",
@@ -161,47 +157,44 @@ def test_every_public_class_is_looked_at_or_holds_none():
         "GateOptions",
         "HeaderExtractor",
         "Headers",
+        "NamedOrigins",
         "OnMissing",
         "OnRefusal",
         "Origin",
         "PathRule",
         "PathRules",
         "PolicyOptions",
-        "Public",
-        "RecognisesRefusals",
         "Refusal",
-        "Refused",
         "Request",
         "Runner",
-        "Trail",
-        "requires_extra",
+        "Redirects",
         "without_caller",
     }
     looked_at = {each.__name__ for held in HELD.values() for each in type(held).__mro__}
     classes = {
-        name
-        for name in passthrough_auth.core.__all__
-        if isinstance(given := getattr(passthrough_auth.core, name), type)
-        and not issubclass(given, Exception)
+        given.__name__
+        for face in (core, inbound, caller, outbound)
+        for name in face.__all__
+        if isinstance(given := getattr(face, name), type) and not issubclass(given, Exception)
     }
     assert classes - looked_at - holds_none == set()
 
 
 def test_what_is_shown_tells_callers_apart():
-    """Or else nobody could read a log: the fingerprint is another one for another credential."""
+    """Each credential has its own fingerprint, so a log can tell callers apart."""
     one, same, other = Credentials(PAIRS[0]), Credentials(PAIRS[0]), Credentials(PAIRS[1])
 
     assert repr(one) == repr(same) != repr(other)
 
 
 def test_no_secret_is_left_in_what_the_library_keeps():
-    """Nothing but the request's own objects refers to its credentials once it has ended."""
+    """After a request, only its own objects refer to its credentials."""
     pair = ("authorization", f"Bearer {len(PAIRS)}")
-    hold = Hold(Credentials(pair))
-    with hold.active(), contextlib.closing(snapshot()):
+    scope = CallerScope(Credentials(pair))
+    with scope.active(), contextlib.closing(snapshot()):
         pass
-    hold.close()
-    del hold
+    scope.close()
+    del scope
     gc.collect()
     holders = [each for each in gc.get_referrers(pair) if isinstance(each, tuple | dict | list)]
     assert holders == []

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.clients.suite.cases import CASES as CLIENT_CASES
 from tests.secrets import reporter_filter, sentry_options
 
-from passthrough_auth.testing.clients.cases import CASES as CLIENT_CASES
 from passthrough_auth.testing.conformance.cases import CASES
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ NAMED_CASES = re.compile(r"case \"([^\"]+)\"")
 
 
 def rows(page):
-    """The rows of its tables, each as its cells, without the headings."""
+    """The rows of the page's tables as lists of cells, without the headings."""
     lines = [line for line in page.splitlines() if line.startswith("|")]
     return [
         line for line in lines if not re.match(r"\| (Where|What could|What stops) |\|---", line)
@@ -77,7 +77,7 @@ def test_sentry_s_options_are_those_that_were_tested():
     )
     tested = sentry_options.DOCUMENTED
     printed = subprocess.run(
-        [sys.executable, "-c", shown], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", shown], check=True, capture_output=True, text=True, timeout=120
     ).stdout.split()
 
     assert printed == [

@@ -1,7 +1,7 @@
-"""Calls upstream with every client as the caller whose secrets were planted, logging everything.
+"""Calls upstream with a client, with the planted credentials, and logs everything.
 
-Started as a process of its own, with one argument: which client to call with. It ends with 0 if
-upstream was sent the secret.
+Runs in its own process. The argument is the name of the client. It exits with 0 if upstream got the
+secret.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.secrets.planted import PAIRS, TOKEN
 
-from passthrough_auth.core import Destinations, auth_metadata
+from passthrough_auth.core import Destinations, acting_as
 
 sent = []
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Keeps what it is sent, and says nothing of it."""
+    """Keeps the Authorization header of each request, and doesn't show it."""
 
     protocol_version = "HTTP/1.1"
 
@@ -33,7 +33,7 @@ class Upstream(BaseHTTPRequestHandler):
         self.wfile.write(b"ok")
 
     def log_message(self, *arguments):
-        """Log nothing: this is not what is tested."""
+        """Log nothing: the server isn't under test."""
 
 
 def _httpx(destinations, url):
@@ -64,7 +64,7 @@ def _requests(destinations, url):
     from passthrough_auth.clients.requests import CallerSession
 
     with CallerSession(destinations) as session:
-        assert session.get(url, timeout=10).text == "ok"
+        assert session.get(url, timeout=60).text == "ok"
 
 
 def _aiohttp(destinations, url):
@@ -81,7 +81,7 @@ def over_http(call):
     with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        with auth_metadata(*PAIRS, bindings=[]):
+        with acting_as(*PAIRS, bindings=[]):
             call(Destinations(url), url + "/")
         server.shutdown()
 
@@ -101,10 +101,10 @@ def over_grpc():
     server.start()
     destinations = Destinations(f"http://127.0.0.1:{port}")
     with (
-        auth_metadata(*PAIRS, bindings=[]),
+        acting_as(*PAIRS, bindings=[]),
         insecure_channel(f"127.0.0.1:{port}", destinations=destinations) as channel,
     ):
-        assert channel.unary_unary("/service/method")(b"ok", timeout=10) == b"ok"
+        assert channel.unary_unary("/service/method")(b"ok", timeout=60) == b"ok"
     server.stop(None).wait()
 
 
@@ -118,7 +118,7 @@ def with_flyte():
     with FlyteEndpoint([Caller(subject="alice", token=TOKEN)], ["train"]) as endpoint:
         os.environ.update(endpoint.environment())
         init_passthrough(project="demo", domain="development")
-        with auth_metadata(*PAIRS[:1], bindings=[bind_flyte]):
+        with acting_as(*PAIRS[:1], bindings=[bind_flyte]):
             assert remote.User.get().subject() == "alice"
             run = flyte.run(remote.Task.get(name="train", auto_version="latest"))
             logging.getLogger("app").debug("run %r of %r", run, flyte)
