@@ -13,7 +13,7 @@ _FRAGMENT = "# Fragment: "
 
 @dataclass(frozen=True)
 class Block:
-    """One block of code, where it stands, and what language it says that it is in."""
+    """A block of code, its position, and its language."""
 
     page: str
     line: int
@@ -25,12 +25,12 @@ class Block:
 
     @property
     def place(self):
-        """Where a fragment belongs, as its first line says; None for a complete program."""
+        """The place of a fragment, from its first line; None for a complete program."""
         first = self.source.partition("\n")[0]
         return first.removeprefix(_FRAGMENT) if first.startswith(_FRAGMENT) else None
 
     def commands(self):
-        """The commands of a block of them, each without its comment."""
+        """The commands of a shell block, without their comments."""
         lines = self.source.replace("\\\n", " ").splitlines()
         if self.language == "console":
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
@@ -41,7 +41,7 @@ class Block:
 def _blocks(page):
     for token in MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8")):
         if token.type in ("fence", "code_block"):
-            # An indented block can't say what it is in: here it is always commands.
+            # An indented block can't name its language. In these pages it always has commands.
             language = token.info.strip() if token.type == "fence" else "sh"
             name = page.relative_to(ROOT).as_posix()
             yield Block(name, token.map[0] + 1, language, token.content)
@@ -51,7 +51,7 @@ BLOCKS = [block for page in PAGES for block in _blocks(page)]
 
 
 def table(page, heading):
-    """The rows of the first table below a heading of a page, as the text of their cells."""
+    """The rows of the first table below a heading of a page, as texts of cells."""
     tokens = iter(MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8")))
     for token in tokens:
         if token.type == "inline" and token.content == heading:

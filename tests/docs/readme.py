@@ -1,4 +1,4 @@
-"""The README's app on three frameworks, and the commands by which it is served."""
+"""The README's app on three frameworks, and the commands that serve it."""
 
 import itertools
 import shlex
@@ -12,7 +12,7 @@ from passthrough_auth.testing.servers import server, serving
 
 README = blocks("python", "sh", "console", page="README.md")
 
-# How each server is told where to listen, beside what the README says.
+# The options for each server's address, in addition to the README's command.
 LISTEN = {
     "uvicorn": lambda at: ["--host", at.host, "--port", str(at.port)],
     "waitress-serve": lambda at: ["--host", at.host, "--port", str(at.port)],
@@ -27,14 +27,14 @@ OBSERVED_AS = {
 
 @dataclass(frozen=True)
 class Example:
-    """One of the three apps, and the command that the README gives to serve it."""
+    """One of the three apps, and the README's command that serves it."""
 
     framework: str
     source: str
     command: str
 
     def served(self, directory, change=None):
-        """Serve it as the README says, from a file in that directory; changed, if so wished."""
+        """Serve it as in the README, from a file in that directory, after an optional change."""
         (directory / "app.py").write_text(change(self.source) if change else self.source)
         return serving(self._server(), "app", cwd=directory)
 
@@ -42,7 +42,7 @@ class Example:
         program, *arguments = shlex.split(self.command)
 
         def command(launch):
-            # Options first: the app stands last on each of these command lines.
+            # Options come first, because the app is the last argument of each command.
             beside = Path(sys.executable).with_name(program)
             return [str(beside), *arguments[:-1], *LISTEN[program](launch), arguments[-1]]
 
@@ -50,7 +50,7 @@ class Example:
 
 
 def examples():
-    """Each app with the commands in the block behind it; their last line serves it."""
+    """Each app with the commands in the block after it. The last line serves the app."""
     pairs = itertools.pairwise(README)
     for framework, (app, commands) in zip(
         ("FastAPI", "Flask", "Django"),
@@ -61,7 +61,7 @@ def examples():
 
 
 def _serves(block):
-    """Whether the last command of a block of them starts a server."""
+    """Whether the last command of a shell block starts a server."""
     return block.language == "sh" and block.commands()[-1].split()[0] in LISTEN
 
 

@@ -1,6 +1,6 @@
-"""Every command of the README and the docs: run or checked here, or run by the test that is named.
+"""Every command of the README and the docs is run or checked here, or by the named test.
 
-A command that neither is known here nor has a test fails.
+An unknown command without a test fails.
 """
 
 import os
@@ -23,13 +23,13 @@ COMMANDS = [
 
 DEMO, TESTS = (block.source.strip() for block in blocks("sh", page="README.md")[:2])
 
-# What takes long, or needs something around it, by the test that runs it.
+# Commands that take long or need a setup, each with the test that runs it.
 README = "tests/docs/test_readme.py::"
 SERVED = README + "test_two_callers_interleaved_each_see_themselves_and_nobody_gets_a_401"
 TRIED = README + "test_the_curl_lines_print_what_the_readme_shows"
 RUN_BY = {
     DEMO: README + "test_the_first_command_works_in_a_clean_checkout",
-    # That one is what CI runs, so it need not run itself.
+    # CI runs this command, so it must not run itself here.
     TESTS: "tests/packaging/test_layout.py::test_ci_runs_the_command_that_the_readme_gives",
     "uvicorn app:app": SERVED,
     "waitress-serve --port=8000 app:app": SERVED,
@@ -37,14 +37,13 @@ RUN_BY = {
     "curl -s -H 'Authorization: Bearer alice-token' http://127.0.0.1:8000/whoami": TRIED,
     "curl -s http://127.0.0.1:8000/whoami": TRIED,
     "passthrough-auth demo": (
-        "tests/flyte/test_flyte_demo.py::"
-        "test_it_ends_by_itself_with_every_cell_right_also_beside_another"
+        "tests/flyte/test_flyte_demo.py::test_two_demos_at_once_end_with_every_cell_right"
     ),
 }
 
 
 def pip(command):
-    """What is to be installed of this project are extras and dependency groups that it has."""
+    """The extras and dependency groups in the command exist in this project."""
     named = re.findall(r"(?:passthrough-auth|\.)\[([\w,]+)\]", command)
     extras = {extra for each in named for extra in each.split(",")}
     groups = set(re.findall(r"--group (\w+)", command))
@@ -55,25 +54,25 @@ def pip(command):
 
 
 def tox(command):
-    """The environments are among those that tox.ini describes."""
+    """The environments are in tox.ini."""
     described = re.findall(r"^\[testenv:(.*)\]", (ROOT / "tox.ini").read_text(), re.MULTILINE)
     patterns = [
-        re.sub(r"\{([\d,]+)\}", lambda m: f"({m[1].replace(',', '|')})", d) for d in described
+        re.sub(r"\{([\w,-]+)\}", lambda m: f"({m[1].replace(',', '|')})", d) for d in described
     ]
     wanted = shlex.split(command)[shlex.split(command).index("-e") + 1].split(",")
     return all(any(re.fullmatch(pattern, name) for pattern in patterns) for name in wanted)
 
 
 def collects(command):
-    """The tests that it names are there."""
+    """The tests that the command names exist."""
     return runs(f"python -m {command} --collect-only -q")
 
 
 def is_long(command):
-    """It has these options, and a test runs it in a short form."""
+    """The command has these options, and a test runs a shorter form of it."""
     module = shlex.split(command)[2]
     main = Path(*module.split("."), "__main__.py")
-    (source,) = [path for path in (ROOT / main, ROOT / "adapters" / main) if path.exists()]
+    source = ROOT / main
     options = re.findall(r"(?<!\S)--[\w-]+", command)
     tests = [path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py")]
     return all(option in source.read_text(encoding="utf-8") for option in options) and any(
@@ -82,7 +81,7 @@ def is_long(command):
 
 
 def runs(command):
-    """It ends with 0."""
+    """The command exits with 0."""
     finished = subprocess.run(
         [sys.executable, *shlex.split(command)[1:]],
         check=False,
@@ -102,7 +101,8 @@ CHECKED_BY = {
     "pytest ": collects,
     "python -m benchmarks": is_long,
     "python -m tests.fuzz": is_long,
-    "python -m passthrough_auth.testing.soak": is_long,
+    "python -m tests.soak": is_long,
+    "python -m tests.": runs,
     "python -m passthrough_auth.": runs,
 }
 
@@ -120,5 +120,5 @@ def test_a_command_is_run(page, command):
 
 @pytest.mark.parametrize("block", [b for b in blocks("sh") if "--group" in b.source], ids=str)
 def test_groups_are_installed_by_a_pip_that_knows_them(block):
-    """They came with pip 25.1, and Python 3.11 to 3.13 bring an older one."""
+    """pip knows groups since 25.1, and Python 3.11 to 3.13 bring an older one."""
     assert block.commands()[0] == "pip install -U pip"

@@ -31,13 +31,13 @@ def test_every_exception_is_there_with_what_else_it_is():
 
 
 def test_every_reason_is_there_with_its_text():
-    # On the page, what a text has between backticks is set as code.
+    # The page shows text between backticks as code, so `table` has no backticks.
     reasons = {reason: str(NoCaller(reason)).replace("`", "") for reason in get_args(Absence)}
     assert dict(table(PAGE, "Why there is no caller")) == reasons
 
 
 def test_every_record_of_the_log_is_there():
-    """As many rows as places that log, each with a text that one of them has."""
+    """The page has a row for each place that logs, with the text of that place."""
     source = "".join(
         path.read_text(encoding="utf-8")
         for room in ("core/passthrough_auth", "adapters/passthrough_auth")
@@ -45,7 +45,7 @@ def test_every_record_of_the_log_is_there():
         if "testing" not in path.parts
     )
     rows = table(PAGE, "Log messages")
-    # What warns once hands on a text that it is given.
+    # _warn_once only passes its text on, so its own logger call doesn't count.
     places = r"\blogger(?:\(\))?\.(?:warning|error)\((?!\"%s\")|self\._warn_once\("
     assert len(rows) == len(re.findall(places, source))
     for _, text, _ in rows:

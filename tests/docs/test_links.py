@@ -1,4 +1,4 @@
-"""Every link within the README and the docs leads to a file that is there, or a heading in it."""
+"""Every link in the README and the docs leads to an existing file, or a heading in it."""
 
 import itertools
 import re
@@ -15,7 +15,7 @@ def tokens(page):
 
 
 def anchors(page):
-    """The headings of a page, as code hosts make anchors of them."""
+    """The anchors that code hosts make from the headings of a page."""
     parsed = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
     headings = [b.content for a, b in itertools.pairwise(parsed) if a.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,11 +1,12 @@
-"""The mistakes that a newcomer makes first: what they are told, under the servers of the README."""
+"""The first mistakes of a newcomer, and their errors under the README's servers."""
 
 import re
 import subprocess
 import sys
 
 import pytest
-from tests.docs.asking import ask
+from tests.docs.blocks import ROOT
+from tests.docs.http_client import ask
 from tests.docs.readme import EXAMPLES
 
 from passthrough_auth.testing.servers import ServerDidNotStart
@@ -14,7 +15,7 @@ every_framework = pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: 
 
 
 def excluding(paths):
-    """A change of a source: these are its excluded paths."""
+    """A change of the source code to these excluded paths."""
     return lambda source: re.sub(
         r"""(excluded_paths"?[=:] ?)[{\[].*?[}\]]""", rf"\1{paths}", source
     )
@@ -75,8 +76,7 @@ import passthrough_auth.{module}
         ("clients.requests", "requests", "requests"),
         ("clients.aiohttp", "aiohttp", "aiohttp"),
         ("clients.grpc", "grpc", "grpc"),
-        ("testing.clients", "trustme", "testing"),
-        ("testing.conformance.__main__", "click", "testing"),
+        ("testing.conformance", "h11", "testing"),
         ("testing.flyte", "trustme", "flyte,testing"),
         ("testing.pytest_plugin", "pytest", "flyte,testing"),
     ],
@@ -91,7 +91,7 @@ RUN = """
 import runpy
 
 sys.argv = ["", {arguments}]
-runpy.run_module("passthrough_auth.testing.{module}", run_name="__main__", alter_sys=True)
+runpy.run_module("{module}", run_name="__main__", alter_sys=True)
 """
 NOT_INSTALLED = """
 from importlib.metadata import Distribution, PackageNotFoundError
@@ -108,23 +108,21 @@ Distribution.from_name = lacking
 
 
 def run_without(lacking, module, *arguments):
-    """What a suite does where that package is not installed."""
+    """Run a suite as if that package were not installed."""
     absent = WITHOUT.partition("import passthrough_auth")[0] + NOT_INSTALLED
     listed = ", ".join(map(repr, arguments))
     code = absent.format(lacking=lacking) + RUN.format(module=module, arguments=listed)
-    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize(
     ("module", "arguments", "lacking", "install"),
     [
-        ("clients", ("--client", "grpc-unary-unary"), "grpc", "'passthrough-auth[grpc]'"),
-        ("clients", ("--client", "aiohttp"), "aiohttp", "'passthrough-auth[aiohttp]'"),
-        ("conformance", ("--on", "waitress"), "waitress", "waitress"),
-        ("conformance", ("--on", "in process"), "django", "'passthrough-auth[django]'"),
-        ("conformance", ("--on", "in process"), "flask", "'passthrough-auth[flask]'"),
-        ("conformance", ("--on", "in process"), "starlette", "'passthrough-auth[fastapi]'"),
-        ("soak", ("--on", "waitress"), "waitress", "waitress"),
+        ("tests.clients", ("--client", "grpc-unary-unary"), "grpc", "'passthrough-auth[grpc]'"),
+        ("tests.clients", ("--client", "aiohttp"), "aiohttp", "'passthrough-auth[aiohttp]'"),
+        ("tests.conformance", ("--on", "waitress"), "waitress", "waitress"),
+        ("tests.soak", ("--on", "waitress"), "waitress", "waitress"),
     ],
 )
 def test_a_suite_that_lacks_a_package_says_what_to_install(module, arguments, lacking, install):
@@ -136,6 +134,6 @@ def test_a_suite_that_lacks_a_package_says_what_to_install(module, arguments, la
 
 
 def test_the_suite_of_one_client_needs_no_other():
-    ran = run_without("grpc", "clients", "--client", "requests")
+    ran = run_without("grpc", "tests.clients", "--client", "requests")
 
     assert ran.returncode == 0, ran.stderr

@@ -1,4 +1,4 @@
-"""The README's promises, kept as written: its two commands, and its app on three frameworks."""
+"""The README's promises: its two commands, and its app on three frameworks."""
 
 import json
 import os
@@ -9,8 +9,8 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.docs.asking import ask
 from tests.docs.blocks import ROOT, blocks
+from tests.docs.http_client import ask
 from tests.docs.readme import EXAMPLES
 
 from passthrough_auth.testing.servers import server, serving
@@ -33,7 +33,7 @@ def reports(request: Request) -> list[str]:
 
 @pytest.fixture(params=EXAMPLES, ids=lambda example: example.framework, scope="module")
 def app(request, tmp_path_factory):
-    """Each app, in a file of its own, served as the README says."""
+    """Each app, in its own file, served as in the README."""
     directory = tmp_path_factory.mktemp(request.param.framework)
     with request.param.served(directory) as running:
         yield running
@@ -94,11 +94,11 @@ def test_the_app_that_calls_another_service_calls_it_as_each_caller(tmp_path):
 
 
 def test_the_first_command_works_in_a_clean_checkout(tmp_path):
-    """In an environment of its own, installed by itself; the demo prints its table and ends."""
+    """It runs in its own new environment. The demo prints its table and ends."""
     checkout = tmp_path / "checkout"
     ignored = shutil.ignore_patterns(".*", "__pycache__", "tests")
     shutil.copytree(ROOT, checkout, ignore=ignored)
-    # As in a new shell: no environment of the tests' own is active, and no path leads to this one.
+    # Like a new shell: without the environment of these tests.
     env = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
     finished = subprocess.run(
         ["bash", "-c", DEMO],

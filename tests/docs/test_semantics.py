@@ -6,17 +6,13 @@ import pytest
 from tests.docs.blocks import ROOT, table
 
 from passthrough_auth.core import (
-    Admitted,
-    AsgiRequest,
     CallerDenied,
     CallerUnauthenticated,
     CredentialMissing,
     CredentialUnusable,
-    Gate,
     PathRules,
-    Refused,
-    WsgiRequest,
 )
+from passthrough_auth.core.inbound import AsgiRequest, Gate, WsgiRequest
 
 PAGE = ROOT / "docs" / "semantics.md"
 PATHS = table(PAGE, "Public paths")
@@ -32,21 +28,20 @@ def test_which_paths_are_public(rule, path, expected):
 
 
 @pytest.mark.parametrize(("sent", "expected"), SENT)
-def test_what_a_valid_credential_is(sent, expected):
+def test_which_credentials_are_valid(sent, expected):
     lines = [] if sent == "nothing" else headers_in(sent)
     for request in (asgi(lines), wsgi(lines)):
-        decision = Gate().decide(request)
+        refusal = Gate().admit(request).refusal
         if expected == "taken":
-            assert isinstance(decision, Admitted)
+            assert refusal is None
         else:
-            assert isinstance(decision, Refused)
-            detail = json.loads(decision.refusal.body)["detail"]
+            detail = json.loads(refusal.body)["detail"]
             status, _, kind = expected.partition(", ")
-            assert str(decision.refusal.status) == status
+            assert str(refusal.status) == status
             assert detail == f"Authentication credentials {kind}"
 
 
-def test_what_upstream_says_of_the_caller_is_answered_as_it_is_told():
+def test_upstream_refusals_have_the_documented_answers():
     for error in (
         CredentialMissing(),
         CredentialUnusable(),
@@ -58,16 +53,16 @@ def test_what_upstream_says_of_the_caller_is_answered_as_it_is_told():
         assert rows == [(str(refusal.status), refusal.body.decode())]
 
 
-def test_the_answers_of_the_gate_are_told():
-    told = {(status, body) for _, status, body in RESPONSES}
+def test_the_gate_s_answers_are_documented():
+    documented = {(status, body) for _, status, body in RESPONSES}
     ambient = [("Cookie", "a=b"), ("Sec-Fetch-Site", "cross-site")]
     for lines in ([], [("Authorization", "Bearer")], ambient):
-        refusal = Gate().decide(asgi(lines, "POST")).refusal
-        assert (str(refusal.status), refusal.body.decode()) in told
+        refusal = Gate().admit(asgi(lines, "POST")).refusal
+        assert (str(refusal.status), refusal.body.decode()) in documented
 
 
 def headers_in(sent):
-    """The lines of a cell, as the Markdown has them, one behind the other."""
+    """The header lines in a cell of the page."""
     return [
         (name, value)
         for line in sent.replace(", Cookie:", "\nCookie:")

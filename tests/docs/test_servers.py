@@ -1,4 +1,4 @@
-"""docs/servers.md says what the tests observe of each server, and which exceptions there are."""
+"""docs/servers.md lists the observed behaviour of each server, and the known exceptions."""
 
 from tests.docs.blocks import ROOT, table
 
@@ -19,7 +19,7 @@ COLUMNS = (
 )
 
 
-def test_what_each_server_does_is_what_is_observed():
+def test_each_server_s_behaviour_is_as_observed():
     observed = [
         (each.name, each.interface.upper(), *(["no", "yes"][getattr(each, c)] for c in COLUMNS))
         for each in SERVERS

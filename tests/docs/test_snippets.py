@@ -1,9 +1,9 @@
 """Every Python block of the README and the docs, run.
 
-A block that is a complete program is run as a file, and if it makes an `app` or an `application`,
-that is served and refuses nobody. A block whose first line is `# Fragment: <place>` is put there:
-`in a view`, whose answer may be named as in `in a view, answered with 402`, or into a file of that
-name, beside the other files that its page names.
+A complete program runs as a file. If it makes an `app` or an `application`, that is served and
+refuses no caller. The first line of a fragment is `# Fragment: <place>`. The place is `in a view`,
+with the answer if it isn't 200 (`in a view, answered with 402`), or the name of a file, which is
+written beside the other files of its page.
 """
 
 import os
@@ -13,8 +13,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from tests.docs.asking import ask
-from tests.docs.blocks import BLOCKS, blocks
+from tests.docs.blocks import BLOCKS, ROOT, blocks
+from tests.docs.http_client import ask
 
 from passthrough_auth.testing.flyte import FlyteEndpoint
 from passthrough_auth.testing.servers import server, serving
@@ -49,7 +49,7 @@ def run(*command, cwd, env):
 
 def serving_any(module, name, **options):
     """Serve an app on a server of its interface."""
-    wsgi = any(each in module for each in ("Flask(", "get_wsgi_application", "WsgiApp"))
+    wsgi = any(each in module for each in ("Flask(", "get_wsgi_application"))
     return serving(server("waitress" if wsgi else "uvicorn-h11-asyncio"), name, **options)
 
 
@@ -86,23 +86,22 @@ def test_a_fragment_of_a_project_runs_in_it(block, tmp_path, environment):
         with serving(server("waitress"), "project:application", env=settings, cwd=tmp_path) as site:
             assert ask(site, "/whoami")[0] == 401
     elif name.startswith("test_"):
-        run("-m", "pytest", "-W", "error", block.place, cwd=tmp_path, env=environment)
+        # A page that runs cases of the repository says that the checkout is on the path.
+        checkout = {"PYTHONPATH": str(ROOT)} if "from tests." in block.source else {}
+        command = ("-m", "pytest", "-W", "error", block.place)
+        run(*command, cwd=tmp_path, env=environment | checkout)
     else:
         run(block.place, cwd=tmp_path, env=environment)
 
 
 def lay_out(page, directory):
-    """Write down the files that a page names, and what its text says stands beside them."""
+    """Write the files that a page names, and those that its text assumes beside them."""
     for block in FILES:
         if block.page == page:
             path = directory / block.place
             path.parent.mkdir(exist_ok=True)
             path.write_text(block.source)
     (directory / "project.py").write_text((SURROUNDINGS / "project.py").read_text())
-    if page == "docs/adapters.md":
-        (adapter,) = (b.source for b in COMPLETE if b.page == page)
-        (directory / "adapter.py").write_text(adapter)
-        (directory / "column.py").write_text((SURROUNDINGS / "column.py").read_text())
 
 
 def test_every_fragment_says_where_it_belongs():
@@ -110,6 +109,6 @@ def test_every_fragment_says_where_it_belongs():
 
 
 def test_every_block_is_in_a_language_that_is_tested():
-    """Or in `text`, which is for what something printed."""
+    """The language `text` is for output."""
     tested = blocks("python", "sh", "console", "text")
     assert [str(block) for block in BLOCKS if block not in tested] == []

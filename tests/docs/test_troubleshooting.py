@@ -1,11 +1,12 @@
-"""docs/troubleshooting.md says what is: what it says is refused is, and for the reason it gives."""
+"""docs/troubleshooting.md is right: the requests it names are refused for its reasons."""
 
 import pytest
-from tests.docs.asking import ask
 from tests.docs.blocks import ROOT, blocks, table
+from tests.docs.http_client import ask
 from tests.docs.test_semantics import asgi, headers_in
 
-from passthrough_auth.core import DestinationNotAllowed, Destinations, Gate, auth_metadata
+from passthrough_auth.core import DestinationNotAllowed, Destinations, acting_as
+from passthrough_auth.core.inbound import Gate
 from passthrough_auth.testing.servers import server, serving
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
@@ -27,21 +28,21 @@ def userinfo(request: Request, response: Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("sent", [sent for sent, *_ in table(PAGE, MALFORMED)])
-def test_what_is_malformed(sent):
-    refusal = Gate().decide(asgi(headers_in(sent))).refusal
+def test_which_credentials_are_malformed(sent):
+    refusal = Gate().admit(asgi(headers_in(sent))).refusal
     assert refusal.body == b'{"detail": "Authentication credentials malformed"}'
 
 
 @pytest.mark.parametrize(("named", "called", "_instead"), DESTINATIONS)
 def test_which_origins_are_not_one(named, called, _instead):
     with (
-        auth_metadata(("authorization", "Bearer abc")),
+        acting_as(("authorization", "Bearer abc")),
         pytest.raises(DestinationNotAllowed),
     ):
         Destinations(named).headers_for(called)
 
 
-def test_who_the_caller_is_the_identity_provider_says(tmp_path):
+def test_the_identity_provider_says_who_the_caller_is(tmp_path):
     (block,) = (b for b in blocks("python", page="docs/troubleshooting.md"))
     (tmp_path / "provider.py").write_text(PROVIDER)
     uvicorn = server("uvicorn-h11-asyncio")

@@ -1,12 +1,12 @@
-"""What a Django project has beside the settings that a page shows."""
+"""The other settings of a Django project, beside those that a page shows."""
 
 from django.core.wsgi import get_wsgi_application
-from settings import *  # noqa: F403 - as settings modules are built on others
+from settings import *  # noqa: F403 - usual in settings modules
 
 SECRET_KEY = "of a test"
 ROOT_URLCONF = "project"
 INSTALLED_APPS = [
-    # What the middleware of a new project needs.
+    # The middleware of a new project needs these.
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

@@ -1,4 +1,4 @@
-"""A view to put a fragment into, with what the pages take for granted around it."""
+"""A view for a fragment, with the names that the pages assume."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware
 
 
 class Awaited(ThreadPoolExecutor):
-    """What a fragment submits has to succeed, though the fragment doesn't wait for it."""
+    """A pool that waits for its work and raises its errors, which a fragment doesn't."""
 
     def submit(self, work, /, *args, **kwargs):
         future = super().submit(work, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Asking a served app, as one caller or as nobody."""
+"""A GET to a served app, with or without a caller's token."""
 
 import http.client
 from contextlib import closing
