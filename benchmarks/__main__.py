@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from . import chart, clients, growth, imports, layers, memory, throughput
+from . import chart, clients, growth, layers, memory, start, throughput, unused
 from .contest import Effort
 from .report import Report, markdown, show, write_page
 
@@ -22,7 +22,7 @@ class Plan:
     in_process: Effort
     calls: Effort
     under_load: throughput.Effort
-    imports: int
+    starts: int
     requests: int
 
 
@@ -31,10 +31,11 @@ SMOKE = Plan(Effort(1, 2, 0.0), Effort(1, 2, 0.0), throughput.Effort(2, 0.2), 1,
 
 PARTS: dict[str, Callable[[Plan], Report]] = {
     "layers": lambda plan: layers.measure(plan.in_process),
+    "unused": lambda plan: unused.measure(plan.in_process),
     "growth": lambda plan: growth.measure(plan.in_process),
     "throughput": lambda plan: throughput.measure(plan.under_load),
     "memory": lambda plan: memory.measure(plan.requests),
-    "imports": lambda plan: imports.measure(plan.imports),
+    "start": lambda plan: start.measure(plan.starts),
     "clients": lambda plan: clients.measure(plan.calls),
 }
 

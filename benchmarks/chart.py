@@ -21,7 +21,7 @@ def draw(panels: list[Bars], path: Path) -> None:
     for panel, ax in zip(panels, axes[:, 0], strict=True):
         _draw_panel(panel, ax)
     axes[-1, 0].set_xlabel(
-        "microseconds per request, more than the same app without it (median; middle half)"
+        "µs per request, more than the same app without it (median; middle half)"
     )
     with mpl.rc_context({"svg.hashsalt": "passthrough-auth", "svg.fonttype": "none"}):
         figure.savefig(path, format="svg", metadata={"Date": None})

@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal, NamedTuple
 
 from .contest import Effort, Entrant, Spread, compete, over
 from .report import Bars, Report, Table, Verdict
 
-ASGI, WITH_FLYTE, FLASK, DJANGO = (
-    f"{__package__}.subjects.{name}" for name in ("asgi", "asgi_with_flyte", "flask", "django")
+ASGI, FLYTE_BOUND, FLYTES_OWN, FLASK, DJANGO = (
+    f"{__package__}.subjects.{name}"
+    for name in ("asgi", "flyte_bound", "flytes_own", "flask", "django")
 )
+FLOOR, CHECKED, WHOLE = (
+    "hand-written floor",
+    "hand-written, checked",
+    "hand-written, whole",
+)
+STARLETTE_CONTEXT = "starlette-context"
 OURS, OURS_BOUND, FLYTES = "passthrough-auth", "passthrough-auth, Flyte bound", "flyte.app.extras"
 
 
@@ -41,30 +49,52 @@ class Field:
 
 _ASGI_LAYERS = {
     "no-op": ASGI,
-    "hand-written floor": ASGI,
-    "hand-written, checked": ASGI,
+    FLOOR: ASGI,
+    CHECKED: ASGI,
+    WHOLE: ASGI,
+    STARLETTE_CONTEXT: ASGI,
     OURS: ASGI,
-    "starlette-context": ASGI,
-    OURS_BOUND: WITH_FLYTE,
-    FLYTES: WITH_FLYTE,
+    OURS_BOUND: FLYTE_BOUND,
+    FLYTES: FLYTES_OWN,
 }
-_DJANGO_LAYERS = dict.fromkeys(["no-op", "hand-written on META", "hand-written", OURS], DJANGO)
+_HOOKS, _MIDDLEWARE = "hand-written hooks", "hand-written"
+_DJANGO_LAYERS = dict.fromkeys(["no-op", "hand-written on META", _MIDDLEWARE, OURS], DJANGO)
 
 FIELDS = (
     Field("ASGI", _ASGI_LAYERS, "no middleware"),
     Field("FastAPI", _ASGI_LAYERS, "no middleware"),
-    Field("Flask", dict.fromkeys(["no-op hooks", "hand-written hooks", OURS], FLASK), "no hooks"),
+    Field("Flask", dict.fromkeys(["no-op hooks", _HOOKS, OURS], FLASK), "no hooks"),
     Field("Django, WSGI", _DJANGO_LAYERS, "no middleware"),
     Field("Django, ASGI", _DJANGO_LAYERS, "no middleware"),
 )
-# What ours is held against: the first of them in the tables, too.
-FLOORS = {
-    "ASGI": ("hand-written floor",),
-    "FastAPI": ("hand-written floor",),
-    "Flask": ("hand-written hooks",),
-    "Django, WSGI": ("hand-written", "hand-written on META"),
-    "Django, ASGI": ("hand-written", "hand-written on META"),
+# What the tables hold every layer against.
+BASES = {
+    "ASGI": WHOLE,
+    "FastAPI": WHOLE,
+    "Flask": _HOOKS,
+    "Django, WSGI": _MIDDLEWARE,
+    "Django, ASGI": _MIDDLEWARE,
 }
+
+
+class Budget(NamedTuple):
+    """The layer costs at most so many times as much as another one, or at least."""
+
+    app: str
+    layer: str
+    times: float
+    other: str
+    bound: Literal["at most", "at least"] = "at most"
+
+
+BUDGETS = (
+    Budget("ASGI", OURS, 1.3, STARLETTE_CONTEXT),
+    Budget("ASGI", OURS, 1.85, WHOLE),
+    Budget("ASGI", OURS_BOUND, 1.15, OURS),
+    Budget("ASGI", FLYTES, 15, OURS_BOUND, "at least"),
+    Budget("FastAPI", OURS, 2.4, CHECKED),
+    Budget("Flask", OURS, 2.0, _HOOKS),
+)
 
 
 def measure(effort: Effort) -> Report:
@@ -75,35 +105,31 @@ def measure(effort: Effort) -> Report:
         spreads = {layer: Spread.of(samples) for layer, samples in costs.items()}
         report.bars.append(Bars(field.app, spreads))
         report.tables.append(_table(field.app, spreads))
-        report.verdicts += _verdicts(field.app, costs)
+        report.verdicts += [_verdict(each, costs) for each in BUDGETS if each.app == field.app]
     return report
 
 
 def _table(app: str, spreads: dict[str, Spread]) -> Table:
-    first = FLOORS[app][0]
-    floor = spreads[first].median
+    base = BASES[app]
+    least = spreads[base].median
     rows = [
         (
             layer,
             f"{spread.median:.2f}",
             f"{spread.low:.2f} to {spread.high:.2f}",
-            f"{spread.median / floor:.1f}",
+            f"{spread.median / least:.2f}",
         )
         for layer, spread in spreads.items()
     ]
-    columns = ("layer", "µs per request", "middle half of the rounds", f"× {first}")
+    columns = ("layer", "µs per request", "middle half of the rounds", f"× {base}")
     return Table(f"Layer cost: {app}", columns, rows)
 
 
-def _verdicts(app: str, costs: dict[str, list[float]]) -> list[Verdict]:
-    found: list[Verdict] = []
-    for floor in FLOORS[app]:
-        times = median(costs[OURS]) / median(costs[floor])
-        found.append(Verdict(f"{app} layer", f"2 × {floor}", f"{times:.2f} ×", times <= 2))
-    if FLYTES in costs:
-        cheaper = median(costs[FLYTES]) / median(costs[OURS])
-        bound = median(costs[FLYTES]) / median(costs[OURS_BOUND])
-        what = f"{app} layer compared with Flyte's"
-        text = f"{cheaper:.0f} × cheaper ({bound:.1f} × with Flyte bound)"
-        found.append(Verdict(what, "1/40", text, cheaper >= 40))
-    return found
+def _verdict(budget: Budget, costs: dict[str, list[float]]) -> Verdict:
+    times = median(costs[budget.layer]) / median(costs[budget.other])
+    return Verdict(
+        f"{budget.app}: {budget.layer}",
+        f"{budget.bound} {budget.times} × {budget.other}",
+        f"{times:.2f} ×",
+        times <= budget.times if budget.bound == "at most" else times >= budget.times,
+    )

@@ -44,10 +44,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row of the design targets."""
+    """One row of the budgets."""
 
     what: str
-    at_most: str
+    budget: str
     measured: str
     met: bool
 
@@ -74,8 +74,8 @@ class Report:
         self.bars += other.bars
 
     def all_tables(self) -> list[Table]:
-        """The design targets first."""
-        return [_targets(self.verdicts), *self.tables] if self.verdicts else self.tables
+        """The budgets first."""
+        return [_budgets(self.verdicts), *self.tables] if self.verdicts else self.tables
 
 
 def show(tables: Iterable[Table], console: Console) -> None:
@@ -128,9 +128,9 @@ def _processor() -> str:
     return found[1] if found else platform.machine()
 
 
-def _targets(verdicts: Iterable[Verdict]) -> Table:
-    rows = [(each.what, each.at_most, each.measured, _word(each.met)) for each in verdicts]
-    return Table("Design targets", ("what", "at most", "measured", ""), rows)
+def _budgets(verdicts: Iterable[Verdict]) -> Table:
+    rows = [(each.what, each.budget, each.measured, _word(each.met)) for each in verdicts]
+    return Table("Budgets", ("what", "budget", "measured", ""), rows)
 
 
 def _word(met: bool) -> str:  # noqa: FBT001 - a word for each of the two

@@ -20,8 +20,14 @@ def plain_ours() -> App:
     return asgi.LAYERS["passthrough-auth"](asgi.plain)
 
 
+def plain_ours_bound() -> App:
+    from .subjects.flyte_bound import LAYERS
+
+    return LAYERS["passthrough-auth, Flyte bound"](asgi.plain)
+
+
 def plain_flytes() -> App:
-    from .subjects.asgi_with_flyte import LAYERS
+    from .subjects.flytes_own import LAYERS
 
     return LAYERS["flyte.app.extras"](asgi.plain)
 
@@ -38,8 +44,14 @@ def fastapi_ours() -> App:
     return asgi.behind(asgi.LAYERS["passthrough-auth"], asgi.fastapi())
 
 
+def fastapi_ours_bound() -> App:
+    from .subjects.flyte_bound import LAYERS
+
+    return asgi.behind(LAYERS["passthrough-auth, Flyte bound"], asgi.fastapi())
+
+
 def fastapi_flytes() -> App:
-    from .subjects.asgi_with_flyte import LAYERS
+    from .subjects.flytes_own import LAYERS
 
     return asgi.behind(LAYERS["flyte.app.extras"], asgi.fastapi())
 

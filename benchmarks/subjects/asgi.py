@@ -22,6 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Layer = Callable[[App], App]
+Found = list[tuple[str, str]]
 
 PUBLIC = frozenset({"/health"})
 
@@ -67,7 +68,7 @@ class Checked:
     the caller is left when the request has ended, and it is known whether the answer has begun.
     """
 
-    holds: ContextVar[list[tuple[str, str]] | None] = ContextVar("holds", default=None)
+    caller: ContextVar[Found | None] = ContextVar("checked", default=None)
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -76,42 +77,100 @@ class Checked:
         if scope["type"] not in ("http", "websocket") or scope["path"] in PUBLIC:
             await self.app(scope, receive, send)
             return
-        lines = dict(scope["headers"])
-        if len(lines) != len(scope["headers"]):
-            raise NotImplementedError
-        hold: list[tuple[str, str]] = []
-        line = lines.get(b"authorization")
-        if line is not None:
-            value = line.decode("latin-1").strip(" \t")
-            scheme, _, credential = value.partition(" ")
-            name, rest = scheme.encode(), credential.lstrip(" ").encode()
-            if not name or not rest or len(value) > 8190:
-                raise NotImplementedError
-            if name.translate(_TOKEN) != name or rest.translate(_VISIBLE) != rest:
-                raise NotImplementedError
-            hold.append(("authorization", value))
-        line = lines.get(b"cookie")
-        if line is not None:
-            value = line.decode("latin-1").strip(" \t")
-            text = value.encode()
-            if text.translate(_VISIBLE_AND_SPACE) != text or not _COOKIE.search(value):
-                raise NotImplementedError
-            hold.append(("cookie", value))
-        if not hold or scope["method"] != "GET":
-            raise NotImplementedError
+        found = checked(scope)
         started = False
 
-        def send_noting_start(message: Message) -> Awaitable[None]:
+        def sending(message: Message) -> Awaitable[None]:
             nonlocal started
             started = True
             return send(message)
 
-        token = self.holds.set(hold)
+        token = self.caller.set(found)
         try:
-            await self.app(scope, receive, send_noting_start)
+            await self.app(scope, receive, sending)
         finally:
-            self.holds.reset(token)
-            hold.clear()
+            self.caller.reset(token)
+            found.clear()
+
+
+class Whole:
+    """The same in one flat layer that guarantees what this library guarantees, without its design.
+
+    In addition to the checks: the server's send and receive run without a caller, it is known
+    whether the answer has begun or the peer has left, and the caller can be ended from elsewhere.
+    """
+
+    caller: ContextVar[Found | None] = ContextVar("whole", default=None)
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in PUBLIC:
+            await self.app(scope, receive, send)
+            return
+        found, caller = checked(scope), self.caller
+        started = connected = gone = False
+
+        async def receiving() -> Message:
+            nonlocal connected, gone
+            own = caller.set(None)
+            try:
+                message = await receive()
+            finally:
+                caller.reset(own)
+            connected, gone = True, message["type"] == "websocket.disconnect"
+            return message
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            own = caller.set(None)
+            try:
+                await send(message)
+            finally:
+                caller.reset(own)
+
+        try:
+            token = caller.set(found)
+            try:
+                await self.app(scope, receiving, sending)
+            finally:
+                caller.reset(token)
+        except Exception as error:
+            if started or gone:
+                raise
+            raise NotImplementedError(connected) from error  # a refusal would be the answer
+        finally:
+            found.clear()
+
+
+def checked(scope: Scope) -> Found:
+    """What one would forward of this request. Any other kind of request is not implemented."""
+    lines = dict(scope["headers"])
+    if len(lines) != len(scope["headers"]):
+        raise NotImplementedError
+    found: Found = []
+    line = lines.get(b"authorization")
+    if line is not None:
+        value = line.decode("latin-1").strip(" \t")
+        scheme, _, credential = value.partition(" ")
+        name, rest = scheme.encode(), credential.lstrip(" ").encode()
+        if not name or not rest or len(value) > 8190:
+            raise NotImplementedError
+        if name.translate(_TOKEN) != name or rest.translate(_VISIBLE) != rest:
+            raise NotImplementedError
+        found.append(("authorization", value))
+    line = lines.get(b"cookie")
+    if line is not None:
+        value = line.decode("latin-1").strip(" \t")
+        text = value.encode()
+        if text.translate(_VISIBLE_AND_SPACE) != text or not _COOKIE.search(value):
+            raise NotImplementedError
+        found.append(("cookie", value))
+    if not found or scope["method"] != "GET":
+        raise NotImplementedError
+    return found
 
 
 def _table(allowed: bytes) -> bytes:
@@ -141,6 +200,7 @@ LAYERS: Mapping[str, Layer] = {
     "no-op": NoOp,
     "hand-written floor": HandWritten,
     "hand-written, checked": Checked,
+    "hand-written, whole": Whole,
     "starlette-context": partial(
         RawContextMiddleware, plugins=(AuthorizationPlugin(), CookiePlugin())
     ),
