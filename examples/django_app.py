@@ -1,4 +1,4 @@
-"""Acts in Flyte as whoever calls it. Run it with `gunicorn django_app`."""
+"""Acts in Flyte as the person who calls it. Run it with `gunicorn django_app`."""
 
 import flyte
 from django.conf import settings

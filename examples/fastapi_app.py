@@ -1,4 +1,4 @@
-"""Acts in Flyte as whoever calls it. Run it with `uvicorn fastapi_app:app`."""
+"""Acts in Flyte as the person who calls it. Run it with `uvicorn fastapi_app:app`."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

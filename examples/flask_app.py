@@ -1,4 +1,4 @@
-"""Acts in Flyte as whoever calls it. Run it with `waitress-serve flask_app:app`."""
+"""Acts in Flyte as the person who calls it. Run it with `waitress-serve flask_app:app`."""
 
 import flyte
 from flask import Flask

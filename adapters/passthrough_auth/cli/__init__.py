@@ -2,15 +2,15 @@
 
 import sys
 
-from passthrough_auth.core import requires_extra
+from passthrough_auth.optional_import import optional_import
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command; say what to install where its own dependencies are absent."""
+    """Run the command. If it lacks its own dependencies, name the extra to install."""
     try:
-        with requires_extra("demo", module="click"):
+        with optional_import("demo", module="click"):
             from .commands import main as command
     except ModuleNotFoundError as error:
         sys.exit(str(error))

@@ -1,4 +1,4 @@
-"""The command's options; what they do is in a module of its own for each."""
+"""The options of the command. Each sub-command is carried out by a module of its own."""
 
 import sys
 
@@ -14,11 +14,12 @@ def main() -> None:
 @main.command()
 @click.option("--serve", is_flag=True, help="Keep the apps up to try, until Ctrl-C.")
 def demo(*, serve: bool) -> None:
-    """Show two callers and nobody, on three frameworks, as Flyte sees them.
+    """Show how Flyte sees two callers and a request without one, on three frameworks.
 
     Starts a local Flyte endpoint and the same small app on FastAPI, Flask and Django, each in a
-    process of its own on a free port; calls them all at once as alice, as bob and as nobody; and
-    prints whom Flyte saw. Ends with 0 only if every answer was right. Leaves nothing running.
+    process of its own on a free port. Calls them all at once, as alice, as bob and without
+    credentials, and prints the callers that Flyte saw. Ends with 0 only if every answer was right.
+    Leaves nothing running.
     """
     try:
         from .demo import run

@@ -1,4 +1,4 @@
-"""The demo: three frameworks, three callers, and the record of whom Flyte saw."""
+"""The demo: three frameworks, three callers, and the record of the callers that Flyte saw."""
 
 import http.client
 import json
@@ -35,7 +35,7 @@ COUNTED = "Requests: caller to app. Calls: app to Flyte. Runs: jobs that calls s
 
 @dataclass(frozen=True)
 class App:
-    """One app that is up, and what serves it."""
+    """One app that is up, and the server that runs it."""
 
     framework: str
     served_by: str
@@ -48,7 +48,7 @@ class App:
 
 @dataclass
 class Cell:
-    """What one caller got from one app, over all rounds."""
+    """The answers of one app to one caller, over all rounds. None stands for no credentials."""
 
     app: App
     caller: str | None
@@ -67,7 +67,7 @@ class Cell:
 
 
 def run(*, serve: bool) -> int:
-    """Run the demo; what it returns is the exit status: 0 only if every answer was right."""
+    """Run the demo and return the exit status: 0 only if every answer was right."""
     console = Console(highlight=False)
     status = _INTERRUPTED
     try:
@@ -89,16 +89,17 @@ def run(*, serve: bool) -> int:
 
 
 def _start(console: Console, stack: ExitStack) -> tuple[FlyteEndpoint, list[App]]:
-    """Start everything, in threads: an interrupt can't stop one between a process and its record.
+    """Start everything, in threads, where no interrupt comes between a process and its record.
 
-    Interrupted, it waits for what is being started, and then all of it can be ended.
+    After an interrupt, the pool waits for the processes that are being started, so that all of them
+    can be ended.
     """
     with ThreadPoolExecutor(len(APPS)) as pool:
         with console.status("Starting a local stand-in for Flyte"):
             wanted = FlyteEndpoint(["alice", "bob"], ["train"])
             endpoint = pool.submit(stack.enter_context, wanted).result()
         console.print(f"Flyte endpoint at {endpoint.url}, a local stand-in for the real one")
-        # The apps call nobody but the endpoint, whatever proxy this machine uses for others.
+        # The apps call the endpoint alone, and never by way of a proxy that this machine uses.
         environment = endpoint.environment() | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         starting = [
             pool.submit(
@@ -129,17 +130,17 @@ def _ask_everything(console: Console, apps: Sequence[App]) -> list[Cell]:
     try:
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("Calling as alice, bob and nobody", total=len(requests))
-            for done in as_completed([pool.submit(ask, *what) for ask, *what in requests]):
+            for done in as_completed([pool.submit(ask, *path) for ask, *path in requests]):
                 done.result()
                 progress.advance(task)
     finally:
-        # Interrupted, it waits for nothing: the servers' end is the end of what is in flight.
+        # An interrupt doesn't wait for requests in flight: they end with the servers.
         pool.shutdown(wait=False, cancel_futures=True)
     return cells
 
 
 def _report(console: Console, endpoint: FlyteEndpoint, cells: Iterable[Cell]) -> bool:
-    """Print the table; say whether every answer was right, and Flyte's own record with them."""
+    """Print the table. Return whether every answer was right and agrees with Flyte's own record."""
     ran_by = {run.name: run.caller for run in endpoint.runs}
     last_run = Column("last run, or refusal", overflow="fold")
     table = Table("app", "caller", "Flyte saw", last_run, "verdict")
@@ -172,7 +173,7 @@ def _report(console: Console, endpoint: FlyteEndpoint, cells: Iterable[Cell]) ->
 
 
 def _seen(cell: Cell, ran_by: dict[str, str]) -> set[str]:
-    """Whom Flyte saw: as it answered /me, and as it recorded the runs."""
+    """The callers that Flyte saw: as it answered /me, and as it recorded the runs."""
     named = {body["subject"] for status, body in cell.answers["/me"] if status == 200}
     return named | {ran_by.get(run["run"], "?") for run in cell.runs()}
 
@@ -191,7 +192,7 @@ def _outcome(cell: Cell) -> str:
 
 
 def _serve(console: Console, endpoint: FlyteEndpoint, apps: Iterable[App]) -> NoReturn:
-    """Print what to try, and what Flyte sees of it, until interrupted."""
+    """Print commands to try, and each call that Flyte then sees, until interrupted."""
     for app in apps:
         console.print(f"\n{app.framework} under {app.served_by}:")
         for line in (
@@ -201,7 +202,7 @@ def _serve(console: Console, endpoint: FlyteEndpoint, apps: Iterable[App]) -> No
             f"curl -H 'Authorization: Bearer bob-token' -X POST {app.url}/trigger-job",
         ):
             console.print(f"  {line}", soft_wrap=True)
-    console.print("\nWhat Flyte sees of it shows here. Ctrl-C stops everything.")
+    console.print("\nEach call that Flyte sees is printed here. Ctrl-C stops everything.")
     shown = len(endpoint.calls)
     while True:
         time.sleep(0.2)
@@ -215,9 +216,9 @@ def _line(call: Call) -> str:
 
 
 def _ask(app: App, method: str, path: str, caller: str | None) -> tuple[int, Any]:
-    """The status and the JSON of an answer; where there is none, 0 and what went wrong."""
+    """The status and the JSON of an answer. Without an answer, 0 and the error."""
     headers = {"authorization": f"Bearer {caller}-token"} if caller else {}
-    # Not by way of urllib, which would ask a proxy that this machine uses for others.
+    # Not with urllib, which would go through a proxy that this machine uses.
     connection = http.client.HTTPConnection(app.running.host, app.running.port, timeout=60)
     try:
         connection.request(method, path, headers=headers)
@@ -235,7 +236,7 @@ def _detail(body: Any) -> str:
 
 @contextmanager
 def _interrupted_once(console: Console) -> Generator[Callable[[], None]]:
-    """Let Ctrl-C, a hang-up and a request to end interrupt, once, and not while it tidies up."""
+    """Let Ctrl-C, SIGHUP and SIGTERM interrupt once, and not while it tidies up."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def ignore_further() -> None:
