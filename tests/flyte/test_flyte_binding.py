@@ -31,7 +31,7 @@ from passthrough_auth.core import (
     snapshot,
     without_caller,
 )
-from passthrough_auth.core.caller import CallerScope
+from passthrough_auth.core.caller import CallerScope, checked_bindings
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
 from passthrough_auth.frameworks.flask import PassthroughAuth
 from passthrough_auth.testing.flyte import FlyteEndpoint
@@ -75,7 +75,7 @@ def test_nobody_replaces_what_an_earlier_request_left_behind(endpoint: FlyteEndp
     """On some servers the context of a finished request leaks into the next."""
     with remote.auth_metadata(ALICE):
         assert whoami() == "alice"
-        with CallerScope(None, "public").active():
+        with CallerScope(None, "public", bindings=checked_bindings([bind_flyte])).active():
             assert whoami() is None
     assert [call.headers.get("authorization") for call in endpoint.calls[1:]] == [None, None]
 
@@ -229,7 +229,7 @@ def test_a_task_that_outlives_the_request_finds_no_caller(endpoint: FlyteEndpoin
 
 def test_work_that_outlives_a_public_request_makes_no_call(endpoint: FlyteEndpoint) -> None:
     """A call without a caller would hide that the work has lost its caller."""
-    scope = CallerScope(None, "public")
+    scope = CallerScope(None, "public", bindings=checked_bindings([bind_flyte]))
     with scope.active():
         assert whoami() is None
         kept = copy_context()

@@ -143,7 +143,7 @@ def watch_clients(watch: "Callable[[ClientSet], None]") -> None:
         watch(client)
         return client
 
-    _initialize._initialize_client = initialize_client  # noqa: SLF001 - see above
+    _initialize._initialize_client = initialize_client  # noqa: SLF001 - the SDK has no public hook
 
 
 def watch_sessions(

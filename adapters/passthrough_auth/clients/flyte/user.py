@@ -148,7 +148,7 @@ current_user = _CurrentUser()
 
 def _acting_as(credentials: Credentials) -> CallerScope:
     """The scope of one question to Flyte, also where the app has named no binding."""
-    return CallerScope(credentials, bindings=checked_bindings([bind_flyte]))
+    return CallerScope(credentials, bindings=(bind_flyte,))
 
 
 def _client() -> "ClientSet":
