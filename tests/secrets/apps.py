@@ -2,10 +2,11 @@
 
 Environment variables control it: SECRETS_APP names the app to serve, as `app`; SECRETS_LOG=1 logs
 everything at DEBUG; SECRETS_DSN reports to Sentry, with those of `sentry_options` that
-SECRETS_SENTRY names;
-SECRETS_DEBUG=1 switches on the framework's debug page; SECRETS_REPORT is the file of
-`reports.Reporter`; SECRETS_UPSTREAM is the URL for `/call`; with SECRETS_FILTER=1 Django uses the
-filter of the docs; with SECRETS_PROPAGATE=1 Flask leaves errors to the server.
+SECRETS_SENTRY names; SECRETS_SPANS=1 prints OpenTelemetry's spans, with the request's headers that
+SECRETS_CAPTURE and SECRETS_SANITIZE select; SECRETS_DEBUG=1 switches on the framework's debug page;
+SECRETS_REPORT is the file of `reports.Reporter`; SECRETS_UPSTREAM is the URL for `/call`; with
+SECRETS_FILTER=1 Django uses the filter of the docs; with SECRETS_PROPAGATE=1 Flask leaves errors to
+the server.
 """
 
 import asyncio
@@ -52,6 +53,22 @@ OPTIONS = {
     "excluded_paths": ["/health"],
 }
 UPSTREAM = Destinations(ENVIRONMENT("SECRETS_UPSTREAM", "http://127.0.0.1:9"))
+
+
+if "SECRETS_SPANS" in os.environ:
+    for name, option in (("SERVER_REQUEST", "CAPTURE"), ("SANITIZE_FIELDS", "SANITIZE")):
+        value = ENVIRONMENT(f"SECRETS_{option}", "")
+        os.environ[f"OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_{name}"] = value
+
+
+def spans():
+    """Where the spans go: the console."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
+    return provider
 
 
 class Crash(Exception):
@@ -166,6 +183,10 @@ def fastapi_app():
     async def async_crash():
         return crash()
 
+    if "SECRETS_SPANS" in os.environ:
+        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+        FastAPIInstrumentor.instrument_app(app, tracer_provider=spans())
     return app
 
 
@@ -186,6 +207,10 @@ def flask_app():
     async def async_crash():
         return crash()
 
+    if "SECRETS_SPANS" in os.environ:
+        from opentelemetry.instrumentation.flask import FlaskInstrumentor
+
+        FlaskInstrumentor().instrument_app(app, tracer_provider=spans())
     if DEBUG:
         from werkzeug.debug import DebuggedApplication
 
@@ -213,6 +238,10 @@ def configure_django():
             **chosen,
         )
         django.setup()
+        if "SECRETS_SPANS" in os.environ:
+            from opentelemetry.instrumentation.django import DjangoInstrumentor
+
+            DjangoInstrumentor().instrument(tracer_provider=spans())
 
 
 class DjangoUrls:
