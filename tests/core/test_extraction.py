@@ -9,12 +9,16 @@ from passthrough_auth.core import (
     ConfigurationError,
     MalformedCredential,
     extract_authorization_header,
+    extract_bare_authorization,
+    extract_bearer_from_cookie,
+    extract_bearer_token,
     extract_cookie_header,
     extract_cookies,
     extract_custom_header,
+    extract_schemes,
     header_extractor,
 )
-from passthrough_auth.core._credential_rules import name_problem, valid_value
+from passthrough_auth.core._credential_rules import name_problem, rule_for, valid_value
 from passthrough_auth.core.inbound._extraction import (
     checked_extractor,
     describe,
@@ -35,11 +39,22 @@ def test_all_authorization_lines_are_joined_with_a_comma(make):
 
 
 @on_both_interfaces
-def test_an_empty_authorization_header_is_present(make):
-    """It is present and malformed, so a cookie isn't used in its place."""
+def test_an_empty_authorization_header_is_left_to_the_rule(make):
+    """Which counts it as not sent, unless there is a second line."""
     request = make(headers=[("Authorization", "")])
+    two = make(headers=[("Authorization", ""), ("Authorization", "")])
 
     assert extract_authorization_header(request) == ("authorization", "")
+    assert rule_for("authorization")("") == ""
+    assert extract_authorization_header(two) == ("authorization", ",")
+    assert rule_for("authorization")(",") is None
+
+
+@pytest.mark.parametrize("name", ["authorization", "cookie", "x-token"])
+def test_the_limit_is_checked_before_anything_else(name):
+    """So a value of white space alone is too long as well."""
+    assert rule_for(name)(" \t" * 32_768) == ""
+    assert rule_for(name)(" \t" * 32_768 + " ") is None
 
 
 @pytest.mark.parametrize(
@@ -52,7 +67,7 @@ def test_an_empty_authorization_header_is_present(make):
         "Basic YTpi",
         "AWS4-HMAC-SHA256 x=y",
         "Bearer !#$~\\\"';:=",
-        "Bearer " + 8183 * "a",
+        "Bearer " + 65_529 * "a",
     ],
 )
 def test_one_scheme_and_one_credential_are_valid(value):
@@ -83,7 +98,7 @@ def test_one_scheme_and_one_credential_are_valid(value):
         "Béarer a",
         "\x0bBearer a",
         "Digest username=a, realm=b",
-        "Bearer " + 8184 * "a",
+        "Bearer " + 65_530 * "a",
     ],
 )
 def test_any_other_authorization_is_malformed(value):
@@ -129,17 +144,51 @@ def test_without_a_cookie_no_cookie_is_forwarded(make):
 
 
 @pytest.mark.parametrize(
-    "value", ["a=1", "a=", "flag; a=1", " a=1 ", "a=b=c", 'a="b"', ";;a=1", "a=" + 9000 * "b"]
+    "value",
+    [
+        "a=1",
+        "flag; a=1",
+        " a=1 ",
+        "a=b=c",
+        'a="b"',
+        'a=""b',
+        ";;a=1",
+        "a=; b=1",
+        'a=" "',
+        "a=" + 65_534 * "b",
+    ],
 )
 def test_a_cookie_header_holds_at_least_one_pair(value):
     assert valid_value("cookie", value) == value.strip(" ")
 
 
 @pytest.mark.parametrize(
-    "value", ["", " ", "flag", "=1", "; =1", ";;", "a=\x00", "a=1\r\nX: y", "a=é", "a=1;\tb=2"]
+    "value",
+    [
+        *("flag", "=1", "; =1", ";;", "a=\x00", "a=1\r\nX: y", "a=1;\tb=2"),
+        *("a=é", "a=é; b=", "a=é\x01; b=1", "a=\x7f; b=é", "a=" + 65_535 * "b"),
+    ],
 )
-def test_a_cookie_header_without_one_or_not_visible_ascii_is_malformed(value):
-    assert valid_value("cookie", value) is None
+def test_a_cookie_header_without_one_or_with_control_characters_is_malformed(value):
+    assert rule_for("cookie")(value) is None
+
+
+@pytest.mark.parametrize("value", ["", " ", "a=", "a= ", 'a=""', 'a = "" ; b=', "flag; a="])
+def test_a_cookie_header_whose_pairs_have_no_value_counts_as_not_sent(value):
+    assert rule_for("cookie")(value) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("a=é; b=1", "b=1"),
+        ("b=1;a=\ud800;c=2", "b=1; c=2"),
+        ("é; b=1", "b=1"),
+        ("é=1; b=1; ;", "b=1"),
+    ],
+)
+def test_a_pair_beyond_ascii_is_left_out(value, left):
+    assert valid_value("cookie", value) == left
 
 
 @on_both_interfaces
@@ -157,7 +206,7 @@ def test_a_named_cookie_sent_twice_is_malformed_unless_both_are_equal(make):
     """One of two may have been planted from a sibling domain, and it can't be told which."""
     extract = extract_cookies("session")
 
-    with pytest.raises(MalformedCredential, match=r"'session' was sent twice") as caught:
+    with pytest.raises(MalformedCredential, match=r"was sent twice with two values") as caught:
         extract(make(headers=[("Cookie", "session=mine; session=planted")]))
     assert "planted" not in str(caught.value)
     assert extract(make(headers=[("Cookie", "session=s; session=s")])) == ("cookie", "session=s")
@@ -171,6 +220,152 @@ def test_a_named_cookie_joined_with_one_that_is_not_is_malformed():
     with pytest.raises(MalformedCredential, match="joined"):
         extract(asgi(headers=[("Cookie", "session=s, tracking=other")]))
     assert extract(asgi(headers=[("Cookie", "session=a,b")])) == ("cookie", "session=a,b")
+    json = """session={"a":"x=1","b":"y=2"}"""
+    assert extract(asgi(headers=[("Cookie", json)])) == ("cookie", json)
+
+
+@on_both_interfaces
+def test_a_cookie_without_a_value_is_none(make):
+    extract = extract_cookies("session")
+
+    assert extract(make(headers=[("Cookie", 'session=; a=1; session=""')])) is None
+    assert extract(make(headers=[("Cookie", "session=; session=s")])) == ("cookie", "session=s")
+
+
+@on_both_interfaces
+def test_a_named_cookie_beyond_ascii_is_malformed_and_another_is_not(make):
+    extract = extract_cookies("session")
+    named = make(headers=[("Cookie", "session=é")])
+
+    with pytest.raises(MalformedCredential, match="beyond ASCII"):
+        extract(named)
+    other = make(headers=[("Cookie", "name=é; session=s")])
+    assert extract(other) == ("cookie", "session=s")
+
+
+@on_both_interfaces
+def test_a_cookie_header_longer_than_any_credential_is_malformed(make):
+    long = make(headers=[("Cookie", f"session=s; a={65_536 * 'a'}")])
+
+    for extract in (extract_cookies("session"), extract_bearer_from_cookie("session")):
+        with pytest.raises(MalformedCredential, match="too long"):
+            extract(long)
+    with pytest.raises(MalformedCredential, match="too long"):
+        assert long.cookies
+
+
+@on_both_interfaces
+def test_a_star_at_the_end_stands_for_any_rest(make):
+    request = make(headers=[("Cookie", "sb-1=y; lang=en; sb-=x; a=1; sb-*=z")])
+
+    assert extract_cookies("sb-*")(request) == ("cookie", "sb-1=y; sb-=x; sb-*=z")
+    assert extract_cookies("sb-*", "lang")(request) == ("cookie", "sb-1=y; sb-=x; sb-*=z; lang=en")
+    assert extract_cookies("lang", "s*")(request) == ("cookie", "lang=en; sb-1=y; sb-=x; sb-*=z")
+
+
+@on_both_interfaces
+def test_a_cookie_of_a_prefix_that_was_joined_is_malformed(make):
+    joined = make(headers=[("Cookie", "a=1,sb-0=planted")])
+
+    with pytest.raises(MalformedCredential, match="joined"):
+        extract_cookies("sb-*")(joined)
+
+
+# --- Tokens -------------------------------------------------------------------------------------
+
+
+@on_both_interfaces
+def test_a_bearer_token_is_taken_and_another_scheme_counts_as_not_sent(make):
+    def taken(*lines):
+        return extract_bearer_token(make(headers=[("Authorization", line) for line in lines]))
+
+    assert taken() is None
+    assert taken("Bearer a") == ("authorization", "Bearer a")
+    assert taken("bEARER a") == ("authorization", "bEARER a")
+    assert taken("Basic YTpi") is None
+    assert taken('Digest username="a", realm="b"') is None
+    # The rule refuses these.
+    assert taken("Bearer") == ("authorization", "Bearer")
+    assert taken("abc") == ("authorization", "abc")
+    assert taken("Basic a", "Bearer b") == ("authorization", "Basic a,Bearer b")
+    assert taken("Basic a", "") == ("authorization", "Basic a,")
+    assert taken(f"Basic {65_536 * 'a'}") is not None
+
+
+def test_the_space_around_an_authorization_doesn_t_matter():
+    """WSGI servers remove it; ASGI servers keep some of it."""
+    bearer = asgi(headers=[("Authorization", " \tBearer a ")])
+    basic = asgi(headers=[("Authorization", " Basic a")])
+
+    assert extract_bearer_token(bearer) == ("authorization", " \tBearer a ")
+    assert extract_bearer_token(basic) is None
+
+
+def test_other_schemes_can_be_chosen():
+    extract = extract_schemes("Token", "AWS4-HMAC-SHA256")
+
+    for value in ("token a", "AWS4-HMAC-SHA256 a=b, c=d"):
+        request = asgi(headers=[("Authorization", value)])
+        assert extract(request) == ("authorization", value)
+    assert extract(asgi(headers=[("Authorization", "Tokens a")])) is None
+
+
+@pytest.mark.parametrize("schemes", [(), ("",), ("Bearer ",), (7,), (["Bearer"],)])
+def test_what_is_no_scheme_is_a_configuration_error(schemes):
+    with pytest.raises(ConfigurationError, match=r"extract_schemes\('Bearer', 'Token'\)"):
+        extract_schemes(*schemes)
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        ("abc", "Bearer abc"),
+        ('"Bearer abc"', "Bearer abc"),
+        ("bearer abc", "Bearer abc"),
+        ("Bearer%20abc%3D", "Bearer abc="),
+        ('"', 'Bearer "'),
+        ("a%", "Bearer a%"),
+    ],
+)
+@on_both_interfaces
+def test_a_token_in_a_cookie_is_forwarded_as_a_bearer_token(make, value, token):
+    request = make(headers=[("Cookie", f"a=1; access_token={value}")])
+
+    assert extract_bearer_from_cookie("access_token")(request) == ("authorization", token)
+    assert extract_bearer_from_cookie("other")(request) is None
+    assert is_ambient(extract_bearer_from_cookie("access_token"))
+
+
+@pytest.mark.parametrize("name", ["", "a b", "sb-*", 7])
+def test_a_token_is_in_one_cookie(name):
+    with pytest.raises(ConfigurationError, match="is not the name of a cookie"):
+        extract_bearer_from_cookie(name)
+
+
+@pytest.mark.parametrize("name", ["*", "a*b", "a**"])
+def test_a_star_stands_at_the_end_of_a_name(name):
+    with pytest.raises(ConfigurationError, match=r"'sb-\*' for all whose names begin"):
+        extract_cookies(name)
+
+
+@pytest.mark.parametrize(
+    ("value", "valid"),
+    [
+        ("abc.def", True),
+        ("Bearer abc", True),
+        ("", False),
+        ("Bearer", False),
+        ("a b c", False),
+        ("a,b", False),
+        ("é", False),
+        (65_537 * "a", False),
+    ],
+)
+def test_a_key_without_a_scheme_is_taken_by_its_own_extractor_only(value, valid):
+    request = asgi(headers=[("Authorization", value)])
+
+    assert extract_bare_authorization(request) == ("authorization", value)
+    assert (rule_for("authorization", bare=True)(value) == value) is (valid or not value)
 
 
 @pytest.mark.parametrize(
@@ -233,18 +428,19 @@ def test_the_standard_headers_by_name_are_the_standard_extractors(make):
     assert extract_custom_header("Cookie")(request) == ("cookie", "a=1; b=2")
 
 
-@pytest.mark.parametrize("value", ["t", "a b", "a,b", " t\t", "!~", 8190 * "a"])
+@pytest.mark.parametrize("value", ["t", "a b", "a,b", " t\t", "!~", 65_536 * "a"])
 def test_a_custom_value_is_visible_ascii_with_inner_spaces(value):
     assert valid_value("x-token", value) == value.strip(" \t")
 
 
-@pytest.mark.parametrize("value", ["", " ", "a\tb", "a\nb", "é", "\x7f", "\ud800", 8191 * "a"])
+@pytest.mark.parametrize("value", ["", " ", "a\tb", "a\nb", "é", "\x7f", "\ud800", 65_537 * "a"])
 def test_any_other_custom_value_is_malformed(value):
     assert valid_value("x-token", value) is None
 
 
-def test_the_limit_applies_after_trimming():
-    assert valid_value("x-token", " " + 8190 * "a" + "\t") == 8190 * "a"
+def test_the_limit_applies_before_trimming():
+    assert valid_value("x-token", " " + 65_535 * "a") == 65_535 * "a"
+    assert valid_value("x-token", " " + 65_536 * "a") is None
 
 
 def test_a_name_with_an_underscore_is_another_header():

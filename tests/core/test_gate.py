@@ -20,6 +20,7 @@ from passthrough_auth.core import (
     NoCaller,
     Refusal,
     extract_authorization_header,
+    extract_bare_authorization,
     extract_cookie_header,
     extract_cookies,
     extract_custom_header,
@@ -116,7 +117,7 @@ def test_values_are_forwarded_without_the_space_around_them(make):
         ["Bearer a", "Bearer a"],
         ["Bearer"],
         ["Bearer a, Bearer b"],
-        [""],
+        ["", ""],
         ["Bearer \x01"],
         ["Bearer é"],
     ],
@@ -134,6 +135,23 @@ def test_a_malformed_authorization_is_refused_in_any_order_of_the_extractors(mak
     gate = Gate(header_extractors=[extract_cookie_header, extract_authorization_header])
 
     assert outcome(gate.admit(make("/", [COOKIE, ("Authorization", "Bearer")]))) == MALFORMED
+
+
+@on_both_interfaces
+def test_empty_headers_count_as_not_sent(make):
+    empty = ("Authorization", " ")
+
+    assert outcome(GATE.admit(make("/", [empty]))) == REQUIRED
+    assert outcome(GATE.admit(make("/", [("Cookie", "session=")]))) == REQUIRED
+    assert outcome(GATE.admit(make("/", [empty, COOKIE]))) == {"cookie": "session=alice"}
+
+
+def test_a_key_without_a_scheme_needs_its_extractor():
+    gate = Gate(header_extractors=[extract_bare_authorization])
+    request = asgi("/", [("Authorization", "abc.def")])
+
+    assert outcome(gate.admit(request)) == {"authorization": "abc.def"}
+    assert outcome(GATE.admit(request)) == MALFORMED
 
 
 @on_both_interfaces

@@ -151,11 +151,7 @@ def test_of_two_cookies_with_one_name_the_first_is_kept(make):
 
 
 def test_parts_of_a_cookie_header_that_aren_t_pairs_are_left_out():
-    assert list(cookie_pairs("flag; =x; a = 1 ;b=x=y;;c=")) == [
-        ("a", "1"),
-        ("b", "x=y"),
-        ("c", ""),
-    ]
+    assert list(cookie_pairs('flag; =x; a = 1 ;b=x=y;;c=;d=""')) == [("a", "1"), ("b", "x=y")]
 
 
 def test_a_name_with_an_underscore_is_not_the_one_with_a_hyphen():

@@ -78,7 +78,7 @@ def without_fingerprint(answer):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.framework)
 def test_an_example_is_short(example):
     lines = [line for line in example.source.splitlines() if line]
-    assert len(lines) <= (13 if example.framework == "Django" else 8)
+    assert len(lines) <= 13
 
 
 def test_the_app_that_calls_another_service_calls_it_as_each_caller(tmp_path):

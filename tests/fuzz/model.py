@@ -61,7 +61,7 @@ def is_rule(rule: "str | re.Pattern[str]") -> bool:
 
 # --- Values ---------------------------------------------------------------------------------------
 
-LONGEST = 8190
+LONGEST = 65_536
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # RFC 9110 section 7.6.1, and other headers that concern one connection, message or hop.
 NEVER_FORWARDED = frozenset(
@@ -81,17 +81,32 @@ def is_visible(text: str) -> bool:
 
 
 def valid(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) -> str | None:
-    """The value to forward under that name, or None if it is malformed."""
+    """The value to forward under that name, "" if it is none, or None if it is malformed."""
+    if len(value) > LONGEST:
+        return None
     while value[:1] in (" ", "\t") and value:
         value = value[1:]
     while value[-1:] in (" ", "\t") and value:
         value = value[:-1]
+    if not value:
+        return ""
     if name == "cookie":
-        return value if is_visible(value) and cookies_in(value) else None
-    if len(value) > LONGEST:
-        return None
+        return _valid_cookies(value)
     fits = _is_authorization(value, comma_schemes) if name == "authorization" else is_visible(value)
     return value if fits else None
+
+
+def _valid_cookies(value: str) -> str | None:
+    if any(character < " " or character == "\x7f" for character in value):
+        return None
+    kept = [part for part in value.split(";") if all(each <= "~" for each in part)]
+    left_out = len(kept) < len(value.split(";"))
+    if left_out:
+        value = "; ".join(part.strip(" ") for part in kept if part.strip(" "))
+    if cookies_in(value):
+        return value
+    named = any(part.partition("=")[0].strip(" ") for part in kept if "=" in part)
+    return "" if named and not left_out else None
 
 
 def _is_authorization(value: str, comma_schemes: frozenset[str]) -> bool:
@@ -133,15 +148,15 @@ def _is_parameter(text: str) -> bool:
 
 
 def cookies_in(text: str) -> list[tuple[str, str]]:
-    """The pairs of a Cookie header, in order."""
+    """The pairs of a Cookie header that have a value, in order."""
     found: list[tuple[str, str]] = []
     for part in text.split(";"):
         if "=" not in part:
             continue
         at = part.index("=")
-        name = part[:at].strip(" \t")
-        if name:
-            found.append((name, part[at + 1 :].strip(" \t")))
+        name, value = part[:at].strip(" \t"), part[at + 1 :].strip(" \t")
+        if name and value and value != '""':
+            found.append((name, value))
     return found
 
 
@@ -152,10 +167,15 @@ Lines = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Reads:
-    """One extractor: the header that it reads, and for cookies their names."""
+    """One extractor: the header that it forwards, and the names of what it takes.
+
+    With `cookies`, those are read; an Authorization header is made of one. With `schemes`, an
+    Authorization header with another one is none.
+    """
 
     header: str
     cookies: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -206,13 +226,15 @@ def decide(policy: Policy, seen: Seen) -> Expected:
         if sent is None or reads.header in caller or reads.header in malformed:
             continue
         value = valid(reads.header, sent, policy.comma_schemes)
+        if value == "":
+            continue
         if value is None and reads.header == "authorization":
             return Expected("malformed")
         if value is None:
             malformed.add(reads.header)
             continue
         caller[reads.header] = value
-        only_ambient = only_ambient and is_ambient(reads.header, value)
+        only_ambient = only_ambient and (bool(reads.cookies) or is_ambient(reads.header, value))
     if not caller:
         return Expected("malformed" if malformed else "missing")
     if only_ambient and changes_state(seen) and is_cross_site(policy, seen):
@@ -224,37 +246,74 @@ MALFORMED = "\x00"  # a value that is never valid
 
 
 def _read(reads: Reads, seen: Seen) -> str | None:
+    if reads.cookies:
+        text = "; ".join(seen.of("cookie"))
+        picked = _pick(reads.cookies, text)
+        return _token_in(picked) if reads.header == "authorization" else picked
     lines = seen.of(reads.header)
     if not lines:
         return None
     if reads.header == "authorization":
-        return ",".join(lines)
+        return _of_schemes(reads.schemes, ",".join(lines))
     if reads.header == "cookie":
-        text = "; ".join(lines)
-        return _pick(reads.cookies, text) if reads.cookies else text or None
+        return "; ".join(lines)
     # A server may have joined two lines at a comma.
     return lines[0] if len(lines) == 1 and "," not in lines[0] else MALFORMED
 
 
+def _of_schemes(schemes: tuple[str, ...], value: str) -> str | None:
+    """The value, or None if it is one of another scheme."""
+    trimmed = value.strip(" \t")
+    scheme = trimmed.partition(" ")[0].lower()
+    if not schemes or scheme in schemes or len(value) > LONGEST:
+        return value
+    return None if _is_authorization(trimmed, frozenset({scheme})) else value
+
+
+def _token_in(picked: str | None) -> str | None:
+    """The Authorization header of the one cookie that was picked."""
+    if picked is None or picked == MALFORMED:
+        return picked
+    value = picked.partition("=")[2]
+    if value.startswith('"') and value.endswith('"') and len(value) > 1:
+        value = value[1:-1]
+    value = re.sub("%([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), value)
+    return f"Bearer {value[7:] if value.lower().startswith('bearer ') else value}"
+
+
 def _pick(wanted: tuple[str, ...], text: str) -> str | None:
+    if len(text) > LONGEST:
+        return MALFORMED
     for part in text.split(",")[1:]:
         name, equals, _ = part.partition("=")
-        if equals and name.strip(" \t") in wanted:
+        name = name.strip(" \t")
+        if equals and _is_token(name) and any(_is_named(name, each) for each in wanted):
             return MALFORMED  # a server may have joined it to the value before
-    picked: list[str] = []
-    for name in wanted:
-        values = {value for own, value in cookies_in(text) if own == name}
-        if len(values) > 1 or any(map(_holds_another, values)):
-            return MALFORMED
-        picked += [f"{name}={value}" for value in values]
-    return "; ".join(picked) or None
+    picked: dict[str, str] = {}
+    for each in wanted:
+        for name, value in cookies_in(text):
+            if not _is_named(name, each):
+                continue
+            if picked.setdefault(name, value) != value or _holds_another(value):
+                return MALFORMED
+            if any(character > "~" for character in value):
+                return MALFORMED
+    return "; ".join(f"{name}={value}" for name, value in picked.items()) or None
+
+
+def _is_token(text: str) -> bool:
+    return text != "" and all(character in TOKEN for character in text)
+
+
+def _is_named(name: str, wanted: str) -> bool:
+    return name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
 
 
 def _holds_another(value: str) -> bool:
     """Whether a server may have joined two Cookie lines with a comma: `a=1,b=2`."""
     for part in value.split(",")[1:]:
         name, equals, _ = part.lstrip(" \t").partition("=")
-        if equals and name and " " not in name and "\t" not in name:
+        if equals and _is_token(name):
             return True
     return False
 

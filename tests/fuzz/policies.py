@@ -9,8 +9,10 @@ from passthrough_auth.core import (
     HeaderExtractor,
     Request,
     extract_authorization_header,
+    extract_bearer_from_cookie,
     extract_cookies,
     extract_custom_header,
+    extract_schemes,
 )
 from passthrough_auth.core.inbound import Admission, Gate, GateOptions
 
@@ -41,6 +43,13 @@ POLICIES = (
         rules=("/health", "/items/*"),
         trusted_origins=frozenset({"https://admin.example:443"}),
     ),
+    Policy(
+        reads=(
+            Reads("authorization", schemes=("bearer", "token")),
+            Reads("authorization", cookies=("session",)),
+            Reads("cookie", ("cs*", "session")),
+        ),
+    ),
     Policy(rules=("/*", re.compile(".*", re.DOTALL)), trusted_origins=frozenset({"http://[::1]"})),
 )
 
@@ -63,7 +72,9 @@ def options_of(policy: Policy) -> GateOptions:
 
 def _extractor(reads: Reads) -> HeaderExtractor:
     if reads.header == "authorization":
-        return extract_authorization_header
+        if reads.cookies:
+            return extract_bearer_from_cookie(*reads.cookies)
+        return extract_schemes(*reads.schemes) if reads.schemes else extract_authorization_header
     if reads.cookies:
         return extract_cookies(*reads.cookies)
     return extract_custom_header(reads.header)

@@ -26,7 +26,8 @@ NAME_WORDS = (
 VALUE_WORDS = (
     *("Bearer", " ", SECRET, "Basic", "Digest", "negotiate", ",", "a", "=", ";", "; ", "\t", '"'),
     *("session=", "csrf=", "other=", f"session={SECRET}", "Bearer a", "\x00", "\r\n", "é", "\x7f"),
-    *("$Version=1", "x" * 8170, "x" * 21, "Digest a=b", ', c="d', "\\", ", session=", ",x=y"),
+    *("$Version=1", "x" * 65_508, "x" * 21, "Digest a=b", ', c="d', "\\", ", session=", ",x=y"),
+    *('""', "cs1=", "; cs2=", ",cs3=", "Token a", "%20", "%0a", "Bearer%20"),
 )
 SITE_WORDS = ("same-origin", "none", "cross-site", "same-site", " ", ",", "", "Same-Origin")
 ORIGIN_WORDS = (

@@ -1,7 +1,5 @@
 """The properties of core hold, and each of them can fail."""
 
-from functools import partial
-
 import pytest
 from tests.fuzz import core_properties as properties
 from tests.fuzz import policies
@@ -47,7 +45,7 @@ def test_empty_lines_mean_the_same_joined_and_separate(name):
 true_match = PathRules.match
 true_lines = AsgiRequest.lines
 true_wsgi_lines = WsgiRequest.lines
-true_value = grammar.valid_value
+true_rule = grammar.rule_for
 true_alone = crosssite.origin_alone
 true_extract = Gate._extract
 
@@ -76,20 +74,20 @@ def underscores_as_dashes(self, name):
     return true_lines(self, name) or true_lines(self, name.replace("-", "_"))
 
 
-def with_commas(name, value, comma_schemes=frozenset()):
-    return true_value(name, value.replace(", ", "-"), comma_schemes)
+def with_commas(name, comma_schemes=frozenset()):
+    return lambda value: true_rule(name, comma_schemes)(value.replace(", ", "-"))
 
 
-def gates_with(valid):
-    """Gates that check values with this function."""
+def gates_with(rule_for):
+    """Gates that check values with these rules."""
     made = tuple(Gate(**policies.options_of(policy)) for policy in policies.POLICIES)
     for each in made:
-        each._rules = {name: partial(valid, name) for name in each._rules}
+        each._rules = {name: rule_for(name) for name in each._rules}
     return made
 
 
-def untrimmed(name, value, comma_schemes=frozenset()):
-    return value if true_value(name, value, comma_schemes) else None
+def untrimmed(name, comma_schemes=frozenset()):
+    return lambda value: value if true_rule(name, comma_schemes)(value) else None
 
 
 def any_name(name):
@@ -153,8 +151,8 @@ FAULTS = {
         (PathRules, "match", without_its_case),
     ],
     properties.a_value_is_valid_exactly_when_the_grammar_allows_it: [
-        (properties, "valid_value", with_commas),
-        (properties, "valid_value", untrimmed),
+        (properties, "rule_for", with_commas),
+        (properties, "rule_for", untrimmed),
     ],
     properties.headers_that_may_not_travel_are_refused: [
         (acting, "name_problem", any_name),

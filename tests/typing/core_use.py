@@ -23,8 +23,12 @@ from passthrough_auth.core import (
     acting_as,
     current_credentials,
     extract_authorization_header,
+    extract_bare_authorization,
+    extract_bearer_from_cookie,
+    extract_bearer_token,
     extract_cookies,
     extract_custom_header,
+    extract_schemes,
     header_extractor,
     snapshot,
 )
@@ -56,8 +60,12 @@ extractors: list[HeaderExtractor] = [
     from_token,
     from_session,
     extract_authorization_header,
+    extract_bare_authorization,
+    extract_bearer_from_cookie("access_token"),
+    extract_bearer_token,
     extract_cookies("session", "csrf"),
     extract_custom_header("x-token", ambient=True),
+    extract_schemes("Bearer", "Token"),
     lambda request: ("x-token", request.headers["x-token"]),
 ]
 

@@ -8,8 +8,12 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-MAX_VALUE_BYTES = 8190
-"""The longest Authorization or custom header value, in bytes: the line limit of Apache."""
+MAX_VALUE_BYTES = 65_536
+"""The longest value of any credential, in bytes, with the white space around it.
+
+Kerberos tickets and tokens that list groups have 8 to 16 KB. Some servers deliver headers of any
+length, so this is checked before any other work: a longer one must not cost more than its length.
+"""
 
 
 def _alphabet(allowed: bytes) -> bytes:
@@ -24,7 +28,11 @@ _TOKEN = _alphabet(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
 _AUTH_PARAM = rf"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*(?:[!#-+\--~]+|{_QUOTED})"
 _AUTH_PARAMS = re.compile(rf"{_AUTH_PARAM}(?:[ \t]*,[ \t]*{_AUTH_PARAM})*")
-_COOKIE_PAIR = re.compile(r"(?:\A|;)[ \t]*[^=; \t][^=;]*=")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+_COOKIE_NAME = r"(?:\A|;)[ \t]*[^=; \t][^=;]*="
+# `[ \t]*+` doesn't give a space back, which would then count as the value.
+_COOKIE_PAIR = re.compile(rf'{_COOKIE_NAME}[ \t]*+(?:[^;"]|"(?!"[ \t]*(?:;|\Z)))')
+_EMPTY_COOKIE = re.compile(rf'{_COOKIE_NAME}[ \t]*(?:"")?[ \t]*(?:;|\Z)')
 
 
 HOP_BY_HOP = frozenset(
@@ -76,54 +84,73 @@ def name_problem(name: object) -> str | None:
 
 
 def valid_value(name: str, value: str, comma_schemes: frozenset[str] = frozenset()) -> str | None:
-    """The value to forward under that name, trimmed; None if it is malformed."""
-    return rule_for(name, comma_schemes)(value)
+    """The value to forward under that name, trimmed; None if it is empty or malformed."""
+    return rule_for(name, comma_schemes)(value) or None
 
 
 Rule = Callable[[str], str | None]
-"""Returns the value to forward, trimmed, or None if it is malformed."""
+"""Returns the value to forward, trimmed; "" if it counts as not sent, None if it is malformed."""
 
 
-def rule_for(name: str, comma_schemes: frozenset[str] = frozenset()) -> Rule:
+def rule_for(name: str, comma_schemes: frozenset[str] = frozenset(), *, bare: bool = False) -> Rule:
     """The rule for values that are forwarded under that lower-case name.
 
     `comma_schemes` are the lower-case Authorization schemes whose credentials are lists of
-    parameters (RFC 9110 section 11.4).
+    parameters (RFC 9110 section 11.4). `bare` allows one without a scheme too.
     """
     if name == "cookie":
         return _cookie
     if name != "authorization":
         return custom_rule
+    if bare:
+        return partial(_bare_authorization, rule_for(name, comma_schemes))
     return partial(_authorization, comma_schemes) if comma_schemes else _plain_authorization
+
+
+def is_too_long(value: str) -> bool:
+    """Whether a value is longer than any credential may be. To be asked before anything else."""
+    return len(value) > MAX_VALUE_BYTES
 
 
 def custom_rule(value: str) -> str | None:
     """The rule for every header but Authorization and Cookie."""
+    if is_too_long(value):
+        return None
     value = value.strip(" \t")
-    valid = len(value) <= MAX_VALUE_BYTES and _consists_of(value, _VISIBLE_AND_SPACE)
-    return value if valid else None
+    return value if not value or _consists_of(value, _VISIBLE_AND_SPACE) else None
 
 
 def _cookie(value: str) -> str | None:
-    """A Cookie header has one pair with a name at least; `a=` is one, and `a` or `;` is malformed.
+    """A Cookie header has one pair with a name and a value at least.
 
-    A header without any text counts as not sent: `extract_cookie_header` gives None for it.
+    A pair with bytes beyond ASCII can't travel, and is left out: it is mostly another app's.
+    Log-out empties cookies, so a header in which no pair has a value counts as not sent.
     """
+    if len(value) > MAX_VALUE_BYTES:
+        return None
     value = value.strip(" \t")
-    valid = _consists_of(value, _VISIBLE_AND_SPACE) and _COOKIE_PAIR.search(value)
-    return value if valid else None
+    if _consists_of(value, _VISIBLE_AND_SPACE):
+        if _COOKIE_PAIR.search(value):
+            return value
+        return "" if _EMPTY_COOKIE.search(value) else None
+    if value.isascii() or _CONTROL_CHARACTER.search(value):
+        return None if value else ""
+    parts = [part.strip(" \t") for part in value.split(";") if part.isascii()]
+    # Without another cookie the caller sent one that can't be used, and not none.
+    return valid_value("cookie", "; ".join(filter(None, parts)))
 
 
 def _plain_authorization(value: str) -> str | None:
     # Without a comma this is one credential: a server, or extract_authorization_header, puts a
     # comma between the lines that it joins.
-    value = value.strip(" \t")
     if len(value) > MAX_VALUE_BYTES or not value.isascii():
         return None
+    value = value.strip(" \t")
     scheme, _, rest = value.encode().partition(b" ")
     rest = rest.lstrip(b" ")
     if not scheme or not rest or scheme.translate(_TOKEN) != scheme:
-        return None
+        # Proxies send an empty header for callers without a credential.
+        return None if value else ""
     return value if rest.translate(_VISIBLE_BUT_COMMA) == rest else None
 
 
@@ -133,11 +160,35 @@ def _authorization(comma_schemes: frozenset[str], value: str) -> str | None:
     plain = _plain_authorization(value)
     if plain is not None:
         return plain
+    return value.strip(" \t") if _has_parameters(value, comma_schemes) else None
+
+
+def _bare_authorization(with_scheme: Rule, value: str) -> str | None:
+    checked = with_scheme(value)
+    if checked is not None or is_too_long(value):
+        return checked
     value = value.strip(" \t")
-    scheme, _, rest = value.partition(" ")
+    # A scheme alone is a credential that was lost on the way.
+    is_key = _consists_of(value, _VISIBLE_BUT_COMMA) and value.lower() not in _SCHEMES
+    return value if is_key else None
+
+
+_SCHEMES = frozenset({"basic", "bearer", "digest", "dpop", "negotiate", "ntlm", "token"})
+
+
+def _has_parameters(value: str, schemes: frozenset[str] | None) -> bool:
+    """Whether this is one of these schemes, or any, with a list of parameters."""
+    if is_too_long(value):
+        return False
+    scheme, _, rest = value.strip(" \t").partition(" ")
     # Some letters beyond ASCII are letters of ASCII in lower case.
-    listed = value.isascii() and len(value) <= MAX_VALUE_BYTES and scheme.lower() in comma_schemes
-    return value if listed and _AUTH_PARAMS.fullmatch(rest.lstrip(" ")) else None
+    listed = value.isascii() and (schemes is None or scheme.lower() in schemes)
+    return listed and is_token(scheme) and bool(_AUTH_PARAMS.fullmatch(rest.lstrip(" ")))
+
+
+def is_one_authorization(value: str) -> bool:
+    """Whether this is one credential of any scheme, also of one that uses commas."""
+    return bool(_plain_authorization(value)) or _has_parameters(value, None)
 
 
 def is_token(text: str) -> bool:

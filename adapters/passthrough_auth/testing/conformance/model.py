@@ -128,6 +128,20 @@ def all_of(*checks: Check) -> Check:
     return check
 
 
+def either(*checks: Check) -> Check:
+    """The answer passes one of these checks. Returns the complaint of the last one."""
+
+    def check(answer: Answer) -> str | None:
+        wrong: str | None = None
+        for each in checks:
+            wrong = each(answer)
+            if wrong is None:
+                return None
+        return wrong
+
+    return check
+
+
 def status(expected: int) -> Check:
     """The answer has that status."""
 

@@ -10,6 +10,9 @@ from passthrough_auth.core import (
     Refusal,
     Request,
     extract_authorization_header,
+    extract_bare_authorization,
+    extract_bearer_from_cookie,
+    extract_bearer_token,
     extract_cookie_header,
     extract_cookies,
     extract_custom_header,
@@ -120,6 +123,12 @@ OPTIONS: Mapping[str, Options] = {
     "default": {},
     "custom-header": {"header_extractors": [extract_custom_header("X-Flyte-Token")]},
     "named-cookies": {"header_extractors": [extract_cookies("session", "sso")]},
+    "prefix-cookies": {"header_extractors": [extract_cookies("sb-*")]},
+    "bearer": {"header_extractors": [extract_bearer_token, extract_cookies("session")]},
+    "bearer-cookie": {
+        "header_extractors": [extract_bearer_token, extract_bearer_from_cookie("access_token")]
+    },
+    "bare": {"header_extractors": [extract_bare_authorization]},
     "three": {
         "header_extractors": [
             extract_authorization_header,

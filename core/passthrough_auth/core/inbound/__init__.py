@@ -7,9 +7,13 @@ from ._exclusion import PathRule, PathRules
 from ._extraction import (
     HeaderExtractor,
     extract_authorization_header,
+    extract_bare_authorization,
+    extract_bearer_from_cookie,
+    extract_bearer_token,
     extract_cookie_header,
     extract_cookies,
     extract_custom_header,
+    extract_schemes,
     header_extractor,
 )
 from ._gate import Admission, Gate, GateOptions, OnRefusal, PolicyOptions
@@ -35,9 +39,13 @@ __all__ = [
     "WsgiRequest",
     "check_option_names",
     "extract_authorization_header",
+    "extract_bare_authorization",
+    "extract_bearer_from_cookie",
+    "extract_bearer_token",
     "extract_cookie_header",
     "extract_cookies",
     "extract_custom_header",
+    "extract_schemes",
     "header_extractor",
     "options_from",
 ]

@@ -6,13 +6,18 @@ as the built-in ones.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import TypeVar, cast
-from weakref import WeakSet
+from typing import NamedTuple, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from passthrough_auth.core._checking import check_arguments, checked_flag, is_async
-from passthrough_auth.core._credential_rules import is_token, name_problem
+from passthrough_auth.core._credential_rules import (
+    is_one_authorization,
+    is_token,
+    is_too_long,
+    name_problem,
+)
 from passthrough_auth.core.errors import ConfigurationError, MalformedCredential
 
 from ._request import Request, cookie_pairs, cookie_text
@@ -23,8 +28,10 @@ HeaderExtractor = Callable[[Request], tuple[str, str] | None]
 _Extractor = TypeVar("_Extractor", bound=HeaderExtractor)
 _MARK = "__passthrough_auth_ambient__"
 
-# Several WSGI servers join the lines of a Cookie header with a comma, as for other headers.
-_JOINED_COOKIE = re.compile(r",[ \t]*[^=; \t,]+=")
+# Several WSGI servers join the lines of a Cookie header with a comma, as for other headers. Only
+# the name of a cookie may stand before the `=`: session cookies in JSON have commas and `=` too.
+_IN_A_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_JOINED_COOKIE = re.compile(rf",[ \t]*{_IN_A_NAME}+=")
 
 # Prefixes of headers that an authenticating proxy sets from its own session cookie, or from the
 # certificate of a TLS client. A browser attaches both automatically, so such a header proves no
@@ -115,17 +122,32 @@ def is_ambient_scheme(name: str, value: str) -> bool:
     return start.lower().startswith(_AMBIENT_SCHEMES)
 
 
-_BUILT_IN: WeakSet[HeaderExtractor] = WeakSet()
+class Reads(NamedTuple):
+    """What a built-in extractor looks for in a request, for messages."""
+
+    header: str
+    names: tuple[str, ...] = ()
+    """The cookies, or the schemes, that it takes; empty if it takes the whole header."""
 
 
-def _built_in(*, ambient: bool) -> Callable[[_Extractor], _Extractor]:
+_BUILT_IN: WeakKeyDictionary[HeaderExtractor, Reads] = WeakKeyDictionary()
+
+
+def _built_in(
+    header: str, *names: str, ambient: bool = False
+) -> Callable[[_Extractor], _Extractor]:
     """`header_extractor` for built-in ones: only the value of their result needs a check."""
 
     def mark(extractor: _Extractor) -> _Extractor:
-        _BUILT_IN.add(extractor)
+        _BUILT_IN[extractor] = Reads(header, names)
         return _marked(extractor, ambient=ambient)
 
     return mark
+
+
+def what_it_reads(extractor: HeaderExtractor) -> Reads | None:
+    """What a built-in extractor looks for; None for an extractor of the app's own."""
+    return _BUILT_IN.get(extractor) if isinstance(extractor, FunctionType) else None
 
 
 def is_built_in(extractor: HeaderExtractor) -> bool:
@@ -136,14 +158,65 @@ def is_built_in(extractor: HeaderExtractor) -> bool:
     return isinstance(extractor, FunctionType) and extractor in _BUILT_IN
 
 
-@_built_in(ambient=False)
+@_built_in("authorization")
 def extract_authorization_header(request: Request) -> tuple[str, str] | None:
     """The Authorization header (RFC 9110 section 11.6.2), its lines joined with a comma."""
     text = request.joined("authorization", ",")
     return None if text is None else ("authorization", text)
 
 
-@_built_in(ambient=True)
+@_built_in("authorization")
+def extract_bare_authorization(request: Request) -> tuple[str, str] | None:
+    """The Authorization header, also if it is a key without a scheme, which some APIs take."""
+    return extract_authorization_header(request)
+
+
+def extract_schemes(*schemes: str) -> HeaderExtractor:
+    """Make an extractor that takes the Authorization header only with one of these schemes.
+
+    A header with another scheme counts as not sent, such as the Basic password of a proxy in front.
+    One that is malformed stays malformed, and so do two lines. Raises `ConfigurationError` without
+    a scheme, and for a text that no scheme can be.
+    """
+    if not schemes or not all(isinstance(each, str) and is_token(each) for each in schemes):
+        raise ConfigurationError(
+            f"extract_schemes takes the names of schemes, not {', '.join(map(repr, schemes))}: "
+            "write extract_schemes('Bearer', 'Token')"
+            if schemes
+            else "extract_schemes needs a scheme: extract_schemes('Bearer', 'Token')"
+        )
+    starts = tuple(f"{scheme.lower()} " for scheme in schemes)
+    longest = max(map(len, starts))
+
+    @_built_in("authorization", *schemes)
+    def extract_authorization_schemes(request: Request) -> tuple[str, str] | None:
+        text = request.joined("authorization", ",")
+        if text is None:
+            return None
+        # Cut first, because the rest is long.
+        if text[:longest].lower().startswith(starts) or is_too_long(text):
+            return "authorization", text
+        # Servers keep the white space around a value, or remove it.
+        trimmed = text.strip(" \t")
+        of_another = not trimmed[:longest].lower().startswith(starts)
+        return None if of_another and is_one_authorization(trimmed) else ("authorization", text)
+
+    return extract_authorization_schemes
+
+
+_extract_bearer = extract_schemes("Bearer")
+
+
+@_built_in("authorization", "Bearer")
+def extract_bearer_token(request: Request) -> tuple[str, str] | None:
+    """The Authorization header with the scheme Bearer (RFC 6750 section 2.1), and with no other.
+
+    `extract_schemes` makes extractors for other schemes, and says what becomes of the rest.
+    """
+    return _extract_bearer(request)
+
+
+@_built_in("cookie", ambient=True)
 def extract_cookie_header(request: Request) -> tuple[str, str] | None:
     """The whole Cookie header. `extract_cookies` forwards only named cookies."""
     text = request.joined("cookie", "; ")
@@ -153,37 +226,116 @@ def extract_cookie_header(request: Request) -> tuple[str, str] | None:
 def extract_cookies(*names: str) -> HeaderExtractor:
     """Make an extractor that forwards only the named cookies.
 
+    A `*` at the end of a name stands for any rest: `sb-*` takes the chunks of a session that is too
+    long for one cookie.
+
     A cookie that was sent twice with two values is malformed: one of them may have been planted
-    from a sibling domain, and it can't be told which. Raises `ConfigurationError` without a name,
-    and for a name that no cookie can have.
+    from a sibling domain, and it can't be told which. A cookie without a value counts as not sent.
+    Other cookies don't matter. Raises `ConfigurationError` without a name, and for a name that no
+    cookie can have.
     """
     if not names:
         raise ConfigurationError("extract_cookies needs a name: extract_cookies('session')")
     for name in names:
-        if not isinstance(name, str) or not is_token(name):
-            raise ConfigurationError(
-                f"{name!r} is not the name of a cookie: write extract_cookies('session', 'sso')"
-            )
-    wanted = dict.fromkeys(names)
-    behind_a_comma = re.compile(rf",[ \t]*(?:{'|'.join(map(re.escape, wanted))})[ \t]*=")
+        _check_cookie_name(name, name[:-1] if isinstance(name, str) and name[-1:] == "*" else name)
+    find = _cookie_finder(names, "cookie")
 
-    @_built_in(ambient=True)
+    @_built_in("cookie", *names, ambient=True)
     def extract_named_cookies(request: Request) -> tuple[str, str] | None:
-        found: dict[str, str] = {}
-        text = cookie_text(request)
-        if behind_a_comma.search(text):
-            raise MalformedCredential("a cookie asked for was joined to another", name="cookie")
-        for name, value in cookie_pairs(text):
-            if name not in wanted:
-                continue
-            if found.setdefault(name, value) != value:
-                raise MalformedCredential(f"{name!r} was sent twice with two values", name="cookie")
-            if _JOINED_COOKIE.search(value):
-                raise MalformedCredential(f"{name!r} was joined with another", name="cookie")
-        picked = [f"{name}={found[name]}" for name in wanted if name in found]
-        return ("cookie", "; ".join(picked)) if picked else None
+        found = find(request)
+        return ("cookie", "; ".join(map("=".join, found.items()))) if found else None
 
     return extract_named_cookies
+
+
+def _check_cookie_name(name: object, fixed: object) -> None:
+    """Raise `ConfigurationError` if this, whose fixed part is `fixed`, is no name of a cookie."""
+    if not isinstance(fixed, str) or not is_token(fixed) or "*" in fixed:
+        raise ConfigurationError(
+            f"{name!r} is not the name of a cookie: write extract_cookies('session', 'sso'), or "
+            "'sb-*' for all whose names begin with 'sb-'"
+        )
+
+
+def extract_bearer_from_cookie(name: str) -> HeaderExtractor:
+    """Make an extractor that forwards the token in a cookie as `authorization: Bearer ...`.
+
+    Quotes around the value, percent-encoding and a `Bearer` before the token are taken off: the
+    cookies of Python's and of JavaScript's frameworks have them. It is ambient. Of two extractors
+    that find a token, the first one wins, so list this one after `extract_bearer_token`. A cookie
+    sent twice with two values is malformed, as for `extract_cookies`. Raises `ConfigurationError`
+    for a name that no cookie can have.
+    """
+    _check_cookie_name(name, name)
+    find = _cookie_finder((name,), "authorization")
+
+    @_built_in("cookie", name, ambient=True)
+    def extract_token_in_cookie(request: Request) -> tuple[str, str] | None:
+        value = find(request).get(name)
+        if value is None:
+            return None
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+        if "%" in value:  # which no bearer token has (RFC 6750 section 2.1)
+            from urllib.parse import unquote
+
+            value = unquote(value, "latin-1")
+        if value[:7].lower() == "bearer ":
+            value = value[7:]
+        return "authorization", f"Bearer {value}"
+
+    return extract_token_in_cookie
+
+
+def _cookie_finder(
+    names: tuple[str, ...], forwarded_as: str
+) -> Callable[[Request], dict[str, str]]:
+    """A function that finds these cookies, in the order of `names`.
+
+    It raises `MalformedCredential` for the name `forwarded_as`.
+    """
+    exact = frozenset(name for name in names if not name.endswith("*"))
+    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+    alternatives = [
+        *map(re.escape, exact),
+        *(f"{re.escape(each)}{_IN_A_NAME}*" for each in prefixes),
+    ]
+    behind_a_comma = re.compile(rf",[ \t]*(?:{'|'.join(alternatives)})[ \t]*=")
+
+    def find(request: Request) -> dict[str, str]:
+        text = cookie_text(request)
+        if is_too_long(text):
+            raise MalformedCredential("the Cookie header is too long", name=forwarded_as)
+        if behind_a_comma.search(text):
+            raise MalformedCredential("a cookie asked for was joined to another", name=forwarded_as)
+        found: dict[str, str] = {}
+        for name, value in cookie_pairs(text):
+            if name not in exact and not name.startswith(prefixes):
+                continue
+            problem = _problem_with_cookie(value, found.setdefault(name, value))
+            if problem:
+                raise MalformedCredential(f"a cookie asked for {problem}", name=forwarded_as)
+        return _in_order(names, found) if len(found) > 1 else found
+
+    return find
+
+
+def _problem_with_cookie(value: str, first: str) -> str | None:
+    if value != first:
+        return "was sent twice with two values"
+    if _JOINED_COOKIE.search(value):
+        return "was joined with another"
+    return None if value.isascii() else "has characters beyond ASCII"
+
+
+def _in_order(names: tuple[str, ...], found: dict[str, str]) -> dict[str, str]:
+    ordered: dict[str, str] = {}
+    for name in names:
+        if name.endswith("*"):
+            ordered |= {own: found[own] for own in found if own.startswith(name[:-1])}
+        elif name in found:
+            ordered[name] = found[name]
+    return ordered
 
 
 def extract_custom_header(
@@ -229,18 +381,31 @@ def extract_custom_header(
             raise ConfigurationError("a browser attaches cookies by itself: leave ambient out")
         return extract_cookie_header
 
-    @_built_in(ambient=ambient)
+    @_built_in(name, ambient=ambient)
     def extract_named_header(request: Request) -> tuple[str, str] | None:
         lines = request.lines(name)
         if not lines:
             return None
-        if name != "authorization" and (len(lines) > 1 or ("," in lines[0] and not commas)):
-            raise MalformedCredential(f"{name!r} was sent more than once", name=name)
+        if name != "authorization":
+            _check_single(name, lines, commas=commas)
         return name, ",".join(lines)
 
     return extract_named_header
 
 
+def _check_single(name: str, lines: Sequence[str], *, commas: bool) -> None:
+    if is_too_long(lines[0]):
+        raise MalformedCredential(f"{name!r} is too long", name=name)
+    if len(lines) > 1 or ("," in lines[0] and not commas):
+        raise MalformedCredential(f"{name!r} was sent more than once", name=name)
+
+
+_MAKERS = (
+    extract_bearer_from_cookie,
+    extract_cookies,
+    extract_custom_header,
+    extract_schemes,
+)
 DEFAULT_EXTRACTORS: tuple[HeaderExtractor, ...] = (
     extract_authorization_header,
     extract_cookie_header,
@@ -255,7 +420,7 @@ def checked_extractor(extractor: object) -> HeaderExtractor:
         raise ConfigurationError(f"header_extractors takes functions: write {instead}")
     if not callable(extractor):
         raise ConfigurationError(f"{extractor!r} is not an extractor: it can't be called")
-    if extractor is extract_custom_header or extractor is extract_cookies:
+    if extractor in _MAKERS:
         _, _, name = describe(extractor).rpartition(".")
         raise ConfigurationError(f"{name} makes extractors: write {name}('name')")
     if isinstance(extractor, type):

@@ -31,6 +31,7 @@ from ._extraction import (
     HeaderExtractor,
     checked_extractor,
     describe,
+    extract_bare_authorization,
     is_ambient,
     is_ambient_scheme,
     is_built_in,
@@ -142,7 +143,10 @@ class Gate:
         self._paths = PathRules(() if excluded_paths is None else excluded_paths)
         self._trusted_origins = crosssite.checked_origins(trusted_origins)
         schemes = _checked_schemes(comma_schemes)
-        self._rules = {name: rule_for(name, schemes) for name in ("authorization", "cookie")}
+        bare = extract_bare_authorization in extractors
+        self._rules = {
+            name: rule_for(name, schemes, bare=bare) for name in ("authorization", "cookie")
+        }
         self._on_refusal = _checked_on_refusal(on_refusal)
         self._bindings = checked_bindings(bindings)
         self.has_bound_clients = bool(self._bindings)
@@ -218,16 +222,14 @@ class Gate:
                 found.clear()
                 pair, value, checked = None, "", None
                 raise
-            if pair is None:
+            if pair is None or pair[0] in found or pair[0] in malformed:
                 continue
             name, value = pair
-            if name in found or name in malformed:
-                continue
             checked = self._rules.get(name, custom_rule)(value)
-            if checked is not None:
+            if checked:
                 found[name] = checked
                 only_ambient = only_ambient and (ambient or is_ambient_scheme(name, checked))
-            else:
+            elif checked is None:
                 malformed.append(name)
         if "authorization" in malformed and "authorization" not in found:
             # The client chose this credential. With a cookie instead, it might be another user.

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequenc
 from functools import lru_cache
 from typing import Any, Literal, NoReturn
 
+from passthrough_auth.core._credential_rules import is_too_long
+from passthrough_auth.core.errors import MalformedCredential
+
 Transport = Literal["http", "websocket"]
 
 
@@ -61,13 +64,18 @@ class Request(ABC):
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies by name, with their values as sent.
+        """The cookies by name, with their values as sent. Cookies without a value are left out.
 
         If two cookies have the same name, the first one is kept, because browsers put the more
         specific one first (RFC 6265 section 5.4).
+
+        Raises `MalformedCredential` for a Cookie header longer than any credential may be.
         """
+        text = cookie_text(self)
+        if is_too_long(text):
+            raise MalformedCredential("the Cookie header is too long", name="cookie")
         found: dict[str, str] = {}
-        for name, value in cookie_pairs(cookie_text(self)):
+        for name, value in cookie_pairs(text):
             found.setdefault(name, value)
         return found
 
@@ -112,11 +120,18 @@ def cookie_text(request: Request) -> str:
 
 
 def cookie_pairs(text: str) -> Iterator[tuple[str, str]]:
-    """The name and value of each pair in a Cookie header. Parts without a pair are left out."""
+    """The name and value of each pair in a Cookie header.
+
+    Parts without a pair are left out, and so are pairs without a value: log-out empties cookies.
+    """
     for part in text.split(";"):
         name, equals, value = part.partition("=")
-        if equals and (name := name.strip(" \t")):
-            yield name, value.strip(" \t")
+        value = value.strip(" \t")
+        if equals and value not in _NO_VALUES and (name := name.strip(" \t")):
+            yield name, value
+
+
+_NO_VALUES = ("", '""')
 
 
 # Each application asks for the same few names again and again.

@@ -6,6 +6,8 @@ from passthrough_auth.testing.conformance.model import (
     Call,
     Case,
     all_of,
+    cross_site,
+    either,
     logged_once,
     refused,
     sees,
@@ -13,20 +15,30 @@ from passthrough_auth.testing.conformance.model import (
     without,
 )
 
-from .common import ALICE, BOB, SEES_ALICE, SESSION, authorization, chunked
+from .common import (
+    ALICE,
+    BOB,
+    SEES_ALICE,
+    SEES_BOB,
+    SESSION,
+    authorization,
+    chunked,
+    fetch_site,
+)
 
 _GOOD_AUTHORIZATION = {
     "Bearer": b"Bearer alice",
     "another scheme": b"Token abc.def-ghi_~+/==",
     "two spaces": b"Bearer  alice",
-    "8190 bytes": b"Bearer " + b"a" * 8183,
+    "12 KB, a Kerberos ticket": b"Negotiate " + b"a" * 12_000,
+    "65,536 bytes": b"Bearer " + b"a" * 65_529,
 }
 
 _BAD_AUTHORIZATION = {
     "a scheme alone": [b"Bearer"],
     "a scheme and a space": [b"Bearer "],
-    "empty": [b""],
     "two lines": [b"Bearer a", b"Bearer b"],
+    "two empty lines": [b"", b""],
     "the same line twice": [b"Bearer a", b"Bearer a"],
     "an empty line and a valid one": [b"", b"Bearer b"],
     "a valid line and an empty one": [b"Bearer a", b""],
@@ -36,10 +48,8 @@ _BAD_AUTHORIZATION = {
     "a tab within": [b"Bearer\ta"],
     "a control character": [b"Bearer a\x01b"],
     "DEL": [b"Bearer a\x7fb"],
-    "beyond ASCII": [b"Bearer caf\xc3\xa9"],
-    "latin-1": [b"Bearer caf\xe9"],
     "a parenthesis in the scheme": [b"Bear(er a"],
-    "8191 bytes": [b"Bearer " + b"a" * 8184],
+    "65,537 bytes": [b"Bearer " + b"a" * 65_530],
     "Digest without opting in": [b'Digest username="a", realm="b"'],
 }
 
@@ -49,8 +59,20 @@ _BAD_COOKIES = {
     "only separators": [b"; ; ;"],
     "two empty lines": [b"", b""],
     "a control character": [b"session=a\x01"],
-    "beyond ASCII": [b"session=caf\xc3\xa9"],
+    "a control character in another cookie": [b"session=alice; a=\x01"],
+    "a control character in another cookie, beyond ASCII": [b"session=alice; a=\xc3\xa9\x01"],
+    "65,537 bytes": [b"session=" + b"a" * 65_529],
 }
+
+_NO_COOKIES = {
+    "an empty header": b"",
+    "no value": b"session=",
+    "an empty quoted value": b'session=""',
+    "two without a value": b"session=; csrf=; flag",
+}
+
+# granian with WSGI turns a value beyond ASCII into an empty one.
+_MALFORMED_OR_LOST = either(refused("malformed"), refused("required"))
 
 
 def credential_cases() -> Iterable[Case]:
@@ -85,6 +107,31 @@ def credential_cases() -> Iterable[Case]:
             (Call(headers=tuple((b"Cookie", each) for each in lines) + ALICE), SEES_ALICE),
             server_may_refuse=True,
         )
+    for name, line in _NO_COOKIES.items():
+        yield Case(
+            f"no cookie: {name}",
+            "Log-out empties cookies: one without a value counts as not sent.",
+            (Call(headers=((b"Cookie", line),)), refused("required")),
+            (Call(headers=((b"Cookie", line), *ALICE)), SEES_ALICE),
+            server_may_refuse=True,
+        )
+    for name, line in {"UTF-8": b"Bearer caf\xc3\xa9", "latin-1": b"Bearer caf\xe9"}.items():
+        yield Case(
+            f"malformed authorization: {name}",
+            "A malformed Authorization header is refused, even if there is a valid cookie.",
+            (Call(headers=authorization(line)), refused("malformed")),
+            (Call(headers=authorization(line) + SESSION), refused("malformed")),
+            server_may_refuse=True,
+            interface="asgi",
+        )
+        yield Case(
+            f"authorization of text: {name}",
+            "Only ASCII is forwarded, whatever a WSGI server makes of other bytes.",
+            (Call(headers=authorization(line)), _MALFORMED_OR_LOST),
+            server_may_refuse=True,
+        )
+    yield from _forgiving_cases()
+    yield from _special_extractor_cases()
     yield from (
         Case(
             "cookie: the whole header",
@@ -181,11 +228,10 @@ def credential_cases() -> Iterable[Case]:
         ),
         Case(
             "custom header: malformed",
-            "A custom header is visible ASCII, with spaces only inside, and at most 8190 bytes.",
-            (Call(headers=((b"X-Flyte-Token", b""),)), refused("malformed")),
+            "A custom header is visible ASCII, with spaces only inside, and at most 65,536 bytes.",
             (Call(headers=((b"X-Flyte-Token", b"a\x01b"),)), refused("malformed")),
-            (Call(headers=((b"X-Flyte-Token", b"caf\xc3\xa9"),)), refused("malformed")),
-            (Call(headers=((b"X-Flyte-Token", b"a" * 8191),)), refused("malformed")),
+            (Call(headers=((b"X-Flyte-Token", b"caf\xc3\xa9"),)), _MALFORMED_OR_LOST),
+            (Call(headers=((b"X-Flyte-Token", b"a" * 65_537),)), refused("malformed")),
             options="custom-header",
             server_may_refuse=True,
         ),
@@ -269,5 +315,185 @@ def credential_cases() -> Iterable[Case]:
             ),
             (Call(headers=authorization(b"Bearer a, Bearer b")), refused("malformed")),
             options="digest",
+        ),
+    )
+
+
+def _forgiving_cases() -> Iterable[Case]:
+    """What proxies, and other apps on the same host, send beside a credential."""
+    yield from (
+        Case(
+            "authorization: an empty line",
+            "An empty header counts as not sent: proxies send one for callers without a token.",
+            (Call(headers=authorization(b"")), refused("required")),
+            (Call(headers=authorization(b" \t")), refused("required")),
+            (Call(headers=authorization(b"") + SESSION), sees(cookie="session=alice")),
+            server_may_refuse=True,
+        ),
+        Case(
+            "custom header: empty",
+            "An empty header counts as not sent.",
+            (Call(headers=((b"X-Flyte-Token", b""),)), refused("required")),
+            options="custom-header",
+            server_may_refuse=True,
+        ),
+        Case(
+            "cookie: another app's, beyond ASCII",
+            "A cookie that can't travel is left out, and the others are taken.",
+            (
+                Call(headers=((b"Cookie", b"name=Jos\xc3\xa9; session=alice; a=1"),)),
+                sees(cookie="session=alice; a=1"),
+            ),
+            (Call(headers=((b"Cookie", b"name=Jos\xc3\xa9"),)), refused("malformed")),
+            interface="asgi",
+            server_may_refuse=True,
+        ),
+        Case(
+            "named cookies: beside one that can't travel",
+            "extract_cookies refuses only if a cookie that it names is malformed.",
+            (
+                Call(headers=((b"Cookie", b"name=Jos\xc3\xa9; session=alice"),)),
+                sees(cookie="session=alice"),
+            ),
+            (Call(headers=((b"Cookie", b"a=1; session=Jos\xc3\xa9"),)), refused("malformed")),
+            options="named-cookies",
+            interface="asgi",
+            server_may_refuse=True,
+        ),
+        Case(
+            "named cookies: one without a value",
+            "A cookie without a value is none, also beside another of its name.",
+            (Call(headers=((b"Cookie", b"session="),)), refused("required")),
+            (Call(headers=((b"Cookie", b'session=""; a=1'),)), refused("required")),
+            (Call(headers=((b"Cookie", b"session=; session=abc"),)), sees(cookie="session=abc")),
+            options="named-cookies",
+        ),
+        Case(
+            "named cookies: JSON",
+            "Only the name of a cookie after a comma may be another cookie: JSON has commas too.",
+            (
+                Call(headers=((b"Cookie", b'session={"a":"x=1","b":"y=2"}'),)),
+                sees(cookie='session={"a":"x=1","b":"y=2"}'),
+            ),
+            (Call(headers=((b"Cookie", b"session=a,b=2"),)), refused("malformed")),
+            options="named-cookies",
+        ),
+        Case(
+            "named cookies: longer than any credential",
+            "A Cookie header of more than 65,536 bytes is malformed, whatever is asked for.",
+            (
+                Call(headers=((b"Cookie", b"a=" + b"b" * 65_536 + b"; session=alice"),)),
+                refused("malformed"),
+            ),
+            options="named-cookies",
+            server_may_refuse=True,
+        ),
+    )
+
+
+def _special_extractor_cases() -> Iterable[Case]:
+    """Extractors for one scheme, for a token in a cookie, and for a key without a scheme."""
+    token = b"access_token="
+    yield from (
+        Case(
+            "prefix cookies",
+            "A `*` at the end of a name stands for any rest.",
+            (
+                Call(headers=((b"Cookie", b"sb-a.0=x; other=1; sb-a.1=y"),)),
+                sees(cookie="sb-a.0=x; sb-a.1=y"),
+            ),
+            (Call(headers=((b"Cookie", b"sbx=1; SB-a=1"),)), refused("required")),
+            (Call(headers=((b"Cookie", b"sb-a=x; sb-a=evil"),)), refused("malformed")),
+            (Call(headers=((b"Cookie", b"a=1,sb-a=evil"),)), refused("malformed")),
+            options="prefix-cookies",
+        ),
+        Case(
+            "bearer token",
+            "A header with another scheme than Bearer counts as not sent.",
+            (Call(headers=ALICE), SEES_ALICE),
+            (
+                Call(headers=authorization(b"bearer alice")),
+                sees(authorization="bearer alice"),
+            ),
+            (Call(headers=authorization(b"Basic c3RhZ2luZzpwdw==")), refused("required")),
+            (
+                Call(headers=authorization(b"Basic c3RhZ2luZzpwdw==") + SESSION),
+                sees(cookie="session=alice"),
+            ),
+            (
+                Call(headers=authorization(b'Digest username="a", realm="b"') + SESSION),
+                sees(cookie="session=alice"),
+            ),
+            options="bearer",
+        ),
+        Case(
+            "bearer token: malformed",
+            "What is no single header of any scheme stays malformed.",
+            *(
+                (Call(headers=authorization(*lines) + SESSION), refused("malformed"))
+                for lines in (
+                    [b"Basic a", b"Bearer b"],
+                    [b"Basic a", b""],
+                    [b"Basic a", b"Basic b"],
+                    [b"Bearer"],
+                    [b"abc"],
+                )
+            ),
+            options="bearer",
+        ),
+        Case(
+            "bearer token from a cookie",
+            "The token is forwarded as a bearer token, without quotes and without another Bearer.",
+            *(
+                (Call(headers=((b"Cookie", b"a=1; " + token + value),)), SEES_ALICE)
+                for value in (
+                    b"alice",
+                    b'"alice"',
+                    b"Bearer alice",
+                    b'"Bearer alice"',
+                    b"bearer%20alice",
+                )
+            ),
+            (Call(headers=((b"Cookie", token),)), refused("required")),
+            (Call(headers=((b"Cookie", b"a=1"),)), refused("required")),
+            (Call(headers=(*BOB, (b"Cookie", token + b"alice"))), SEES_BOB),
+            options="bearer-cookie",
+        ),
+        Case(
+            "bearer token from a cookie: malformed",
+            "Planted twice, or not one token: refused.",
+            *(
+                (Call(headers=((b"Cookie", line),)), refused("malformed"))
+                for line in (
+                    b"access_token=alice; access_token=evil",
+                    b"a=1,access_token=evil",
+                    b'access_token="Bearer a b"',
+                    b"access_token=a%0d%0ab",
+                    b"access_token=Bearer%20",
+                )
+            ),
+            options="bearer-cookie",
+        ),
+        Case(
+            "bearer token from a cookie: ambient",
+            "A browser attaches the cookie by itself, so another site can't act with it.",
+            (
+                Call(
+                    headers=((b"Cookie", token + b"alice"), *fetch_site(b"cross-site")),
+                    method="POST",
+                ),
+                cross_site(),
+            ),
+            options="bearer-cookie",
+        ),
+        Case(
+            "authorization without a scheme",
+            "extract_bare_authorization passes a key without a scheme unchanged.",
+            (Call(headers=authorization(b"abc.def")), sees(authorization="abc.def")),
+            (Call(headers=ALICE), SEES_ALICE),
+            (Call(headers=authorization(b"Bearer")), refused("malformed")),
+            (Call(headers=authorization(b"a b c")), refused("malformed")),
+            (Call(headers=authorization(b"a", b"b")), refused("malformed")),
+            options="bare",
         ),
     )
