@@ -1,7 +1,7 @@
 """Whether another site made a browser send this request."""
 
 import pytest
-from tests.core.builders import asgi, on_both_interfaces
+from tests.core.builders import asgi, on_both_interfaces, wsgi
 
 from passthrough_auth.core import ConfigurationError
 from passthrough_auth.core.inbound._crosssite import (
@@ -139,6 +139,62 @@ def test_a_trusted_origin_is_an_exception_to_all_of_this(make):
     assert is_cross_site(make(headers=[*admin, admin[0]]), trusted)
 
 
+NATIVE = ["capacitor://localhost", "chrome-extension://abcdefgh", "Tauri://localhost:8080"]
+
+
+@pytest.mark.parametrize("origin", NATIVE)
+@on_both_interfaces
+def test_the_origin_of_a_native_app_is_trusted_as_a_whole(make, origin):
+    """Its scheme and its host: another app may use the same scheme."""
+    trusted = checked_origins([origin])
+    scheme, _, host = origin.partition("://")
+    site = ("Sec-Fetch-Site", "cross-site")
+
+    assert not is_cross_site(make(headers=[("Origin", origin.lower()), site]), trusted)
+    for other in (f"{scheme}://evil", f"{scheme}x://{host}", f"https://{host}", scheme, "null"):
+        assert is_cross_site(make(headers=[("Origin", other), site]), trusted)
+    twice = [("Origin", origin.lower())] * 2
+    assert is_cross_site(make(headers=[*twice, site]), trusted)
+
+
+def over(scheme, lines):
+    """The same request on both interfaces, to a server that knows its scheme."""
+    asgi_request, wsgi_request = asgi(headers=lines), wsgi(headers=lines)
+    asgi_request.scope["scheme"] = scheme
+    wsgi_request.environ["wsgi.url_scheme"] = scheme
+    return asgi_request, wsgi_request
+
+
+HTTP_PAGE = [("Origin", "http://app.example:8000"), ("Host", "app.example:8000")]
+HTTPS_PAGE = [("Origin", "https://app.example:8000"), ("Host", "app.example:8000")]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "told", "refused"),
+    [
+        ("http", [], False),
+        ("https", [], True),
+        ("wss", [], True),
+        ("ws", [], False),
+        # A proxy that ends TLS, and one that starts it.
+        ("http", [("X-Forwarded-Proto", "https")], True),
+        ("http", [("X-Forwarded-Proto", "WSS")], True),
+        ("http", [("X-Forwarded-Proto", "http, https")], True),
+        ("http", [("Forwarded", "for=192.0.2.1;Proto=https")], True),
+        ("https", [("X-Forwarded-Proto", "http")], False),
+        ("https", [("Forwarded", "proto=http")], False),
+        ("https", [("Forwarded", "for=192.0.2.1")], True),
+    ],
+)
+def test_a_page_in_the_clear_is_another_origin_than_an_encrypted_app(scheme, told, refused):
+    """Somebody on the network can write such a page, and handshakes have no Sec-Fetch-Site."""
+    for request in over(scheme, [*HTTP_PAGE, *told]):
+        assert is_cross_site(request, NONE_TRUSTED) == refused
+    for request in over(scheme, [*HTTPS_PAGE, *told]):
+        # After a proxy that ends TLS, the app may believe that it is not encrypted.
+        assert not is_cross_site(request, NONE_TRUSTED)
+
+
 @pytest.mark.parametrize(
     "origins",
     [
@@ -155,6 +211,11 @@ def test_a_trusted_origin_is_an_exception_to_all_of_this(make):
         [None],
         ["https://admin.example:65536"],
         ["https://admin.example:0"],
+        ["capacitor://*"],
+        ["capacitor://"],
+        ["capacitor://localhost/"],
+        ["file://localhost"],
+        ["data://localhost"],
     ],
 )
 def test_a_wrong_trusted_origin_says_what_to_write(origins):

@@ -118,6 +118,7 @@ def test_any_other_authorization_is_malformed(value):
         ("Digest a=b c=d", False),
         ("Digest", False),
         ("Digest é", False),
+        ("Digest a=" + 65_536 * "b", False),
         ("Bearer a, Bearer b", False),
         ("Kerb a=b", True),
         ("\u212aerb a=b", False),  # the Kelvin sign, a k in lower case
@@ -260,6 +261,7 @@ def test_a_star_at_the_end_stands_for_any_rest(make):
 
     assert extract_cookies("sb-*")(request) == ("cookie", "sb-1=y; sb-=x; sb-*=z")
     assert extract_cookies("sb-*", "lang")(request) == ("cookie", "sb-1=y; sb-=x; sb-*=z; lang=en")
+    assert extract_cookies("sb-*", "b")(request) == ("cookie", "sb-1=y; sb-=x; sb-*=z")
     assert extract_cookies("lang", "s*")(request) == ("cookie", "lang=en; sb-1=y; sb-=x; sb-*=z")
 
 
@@ -441,6 +443,14 @@ def test_any_other_custom_value_is_malformed(value):
 def test_the_limit_applies_before_trimming():
     assert valid_value("x-token", " " + 65_535 * "a") == 65_535 * "a"
     assert valid_value("x-token", " " + 65_536 * "a") is None
+
+
+@on_both_interfaces
+def test_a_custom_header_longer_than_any_credential_is_malformed(make):
+    for length, commas in ((65_537, False), (8_000_000, True)):
+        request = make(headers=[("X-Token", length * ",")])
+        with pytest.raises(MalformedCredential, match="too long"):
+            extract_custom_header("x-token", commas=commas)(request)
 
 
 def test_a_name_with_an_underscore_is_another_header():

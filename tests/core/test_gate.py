@@ -566,12 +566,41 @@ def test_an_app_s_extractor_says_whether_it_is_ambient():
     assert outcome(Gate(header_extractors=[not_ambient]).admit(request)) == {"x-token": "t"}
 
 
-def test_a_credential_that_is_not_forwarded_does_not_prove_the_request():
-    """An ambient credential of the same name came first, so only that one is forwarded."""
+def test_what_takes_the_place_of_a_dropped_credential_vouches_for_itself():
     not_ambient = header_extractor(ambient=False)(yielding(("cookie", "a=b")))
     gate = Gate(header_extractors=[extract_cookie_header, not_ambient])
 
-    assert outcome(gate.admit(asgi("/me", [COOKIE, CROSS_SITE], method="POST"))) == FORBIDDEN
+    admitted = gate.admit(asgi("/me", [COOKIE, CROSS_SITE], method="POST"))
+
+    assert outcome(admitted) == {"cookie": "a=b"}
+
+
+def test_a_dropped_cookie_is_said_once_with_the_line_to_write(caplog):
+    gate = Gate()
+    for _ in range(2):
+        admitted = gate.admit(asgi("/me", [BEARER, COOKIE, CROSS_SITE], method="POST"))
+        assert outcome(admitted) == {"authorization": "Bearer alice"}
+    (said,) = caplog.messages
+    assert "trusted_origins={'https://...'}" in said
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asgi("/me", [BEARER, COOKIE, CROSS_SITE], kind="websocket"),
+        wsgi("/me", [BEARER, COOKIE, CROSS_SITE, ("Upgrade", "websocket")]),
+    ],
+)
+def test_a_handshake_of_another_site_with_a_cookie_is_refused_even_with_a_token(request_):
+    """No CORS layer was asked whether a page of that site may add the token."""
+    assert outcome(GATE.admit(request_)) == FORBIDDEN
+
+
+@on_both_interfaces
+def test_an_empty_cookie_is_not_dropped_but_none(make):
+    """Nothing was attached that could have been misused."""
+    request = make("/me", [("Cookie", "session="), CROSS_SITE], method="POST")
+    assert outcome(GATE.admit(request)) == REQUIRED
 
 
 def test_a_cross_site_request_without_credentials_is_a_401():

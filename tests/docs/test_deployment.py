@@ -62,14 +62,16 @@ def test_a_proxy_s_token_is_forwarded_as_a_bearer_token():
         assert client.post("/whoami", headers=elsewhere).status_code == 403
 
 
-def test_a_websocket_may_have_its_token_in_the_query():
-    with (
-        TestClient(app_with("extract_query_token")) as client,
-        client.websocket_connect(
-            "/events?access_token=abc", headers={"origin": "https://elsewhere.example"}
-        ) as websocket,
-    ):
-        assert websocket.receive_json()["caller"].startswith("<Credentials authorization ")
+def test_a_websocket_may_have_its_token_among_the_subprotocols():
+    elsewhere = {"origin": "https://elsewhere.example"}
+    with TestClient(app_with("extract_websocket_token")) as client:
+        with client.websocket_connect(
+            "/events", subprotocols=["app.v1", "bearer.YWJj"], headers=elsewhere
+        ) as websocket:
+            assert websocket.receive_json()["caller"].startswith("<Credentials authorization ")
+        with client.websocket_connect("/events", subprotocols=["app.v1"]) as websocket:
+            assert websocket.accepted_subprotocol == "app.v1"
+            assert websocket.receive()["code"] == 4401
 
 
 APP = """

@@ -138,7 +138,11 @@ def _may_travel(name: str) -> bool:
 # --- Decisions ------------------------------------------------------------------------------------
 
 
-SAID_OF_BROWSERS = ("A CORS preflight was refused", "A cross-site request was refused")
+SAID_OF_BROWSERS = (
+    "A CORS preflight was refused",
+    "A cross-site request had a token",
+    "A cross-site request was refused",
+)
 
 
 def the_gate_follows_the_semantics(choices: Choices) -> None:
@@ -165,7 +169,7 @@ def the_gate_follows_the_semantics(choices: Choices) -> None:
 def cookies_are_refused_across_sites(choices: Choices) -> None:
     """With only a cookie, Sec-Fetch-Site, Origin and Host decide."""
     own = (("cookie", f"session={SECRET}"),)
-    names = ("origin", "host", "sec-fetch-site", "upgrade")
+    names = ("origin", "host", "sec-fetch-site", "upgrade", "x-forwarded-proto", "forwarded")
     origin = choices.pick(ORIGINS)
     lines = (("origin", origin), ("host", origin.partition("://")[2])) if choices.flag() else ()
     sent = Sent(
@@ -173,6 +177,7 @@ def cookies_are_refused_across_sites(choices: Choices) -> None:
         b"/me",
         own + lines + tuple(choices.many(lambda: any_line(choices, names), 3)),
         websocket=choices.flag(),
+        encrypted=choices.flag(),
     )
     which = choices.integer(0, len(POLICIES) - 1)
 
@@ -207,6 +212,13 @@ def an_ambiguous_path_is_never_public(choices: Choices) -> None:
     assert (admission.absence == "public") is expected, (root, path)
 
 
+def _cookies(request: Request) -> dict[str, str] | str:
+    try:
+        return request.cookies
+    except MalformedCredential as error:
+        return str(error)
+
+
 def headers_read_the_same_under_asgi_and_wsgi(choices: Choices) -> None:
     """`request.headers` and `request.cookies`, as extractors use them."""
     sent = any_sent(choices, websockets=False)
@@ -214,7 +226,7 @@ def headers_read_the_same_under_asgi_and_wsgi(choices: Choices) -> None:
     names = {name for name, _ in sent.lines}
     dashed = {name for name in names if "_" not in name}
 
-    assert asgi.cookies == wsgi.cookies, sent
+    assert _cookies(asgi) == _cookies(wsgi), sent
     assert set(asgi.headers) == names, sent
     assert set(wsgi.headers) == dashed, sent
     for name in {*names, *NAME_WORDS}:
@@ -228,7 +240,8 @@ def headers_read_the_same_under_asgi_and_wsgi(choices: Choices) -> None:
     assert (stranger in wsgi.headers) is (wsgi.headers.get(stranger) is not None), stranger
     # The model reads the first of two cookies with one name.
     text = "; ".join(value for name, value in sent.lines if name == "cookie")
-    assert asgi.cookies == dict(reversed(model.cookies_in(text))), sent
+    if len(text) <= model.LONGEST:
+        assert asgi.cookies == dict(reversed(model.cookies_in(text))), sent
 
 
 # --- Extractors -----------------------------------------------------------------------------------

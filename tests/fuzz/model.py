@@ -68,7 +68,7 @@ NEVER_FORWARDED = frozenset(
     {
         *("connection", "content-length", "expect", "host", "http2-settings", "keep-alive"),
         *("proxy-authenticate", "proxy-authorization", "proxy-connection", "set-cookie", "te"),
-        *("trailer", "transfer-encoding", "upgrade"),
+        *("trailer", "transfer-encoding", "upgrade", "forwarded", "x-forwarded-proto"),
     }
 )
 FROM_A_PROXY_SESSION = frozenset({"x-forwarded-access-token"})
@@ -197,6 +197,7 @@ class Seen:
     path: str | None
     lines: Lines
     websocket: bool = False
+    scheme: str = "https"
 
     def of(self, name: str) -> list[str]:
         """Every line of that header."""
@@ -218,28 +219,36 @@ def decide(policy: Policy, seen: Seen) -> Expected:
         return Expected("public")
     if policy.allow_preflight and is_preflight(seen):
         return Expected("preflight")
+    return _judge(policy, seen)
+
+
+def _judge(policy: Policy, seen: Seen) -> Expected:
     caller: dict[str, str] = {}
     malformed: set[str] = set()
-    only_ambient = True
+    dropped = False
     for reads in policy.reads:
         sent = _read(reads, seen)
         if sent is None or reads.header in caller or reads.header in malformed:
             continue
         value = valid(reads.header, sent, policy.comma_schemes)
-        if value == "":
-            continue
-        if value is None and reads.header == "authorization":
-            return Expected("malformed")
         if value is None:
             malformed.add(reads.header)
-            continue
-        caller[reads.header] = value
-        only_ambient = only_ambient and (bool(reads.cookies) or is_ambient(reads.header, value))
+        elif value and _is_dropped(reads, value, policy, seen):
+            dropped = True
+        elif value:
+            caller[reads.header] = value
+    if "authorization" in malformed:
+        return Expected("malformed")
+    if dropped and (not caller or is_handshake(seen)):
+        return Expected("cross-site")
     if not caller:
         return Expected("malformed" if malformed else "missing")
-    if only_ambient and changes_state(seen) and is_cross_site(policy, seen):
-        return Expected("cross-site")
     return Expected("admitted", tuple(caller.items()))
+
+
+def _is_dropped(reads: Reads, value: str, policy: Policy, seen: Seen) -> bool:
+    ambient = bool(reads.cookies) or is_ambient(reads.header, value)
+    return ambient and changes_state(seen) and is_cross_site(policy, seen)
 
 
 MALFORMED = "\x00"  # a value that is never valid
@@ -332,31 +341,42 @@ def is_preflight(seen: Seen) -> bool:
 
 
 def changes_state(seen: Seen) -> bool:
-    """Whether the method is unsafe (RFC 9110 section 9.2.1), or it is a WebSocket handshake.
+    """Whether the method is unsafe (RFC 9110 section 9.2.1), or it is a WebSocket handshake."""
+    return is_handshake(seen) or seen.method not in ("GET", "HEAD", "OPTIONS", "TRACE")
 
-    On an interface without WebSockets, a handshake is recognised by its Upgrade header.
-    """
-    if any("websocket" in line.lower() for line in seen.of("upgrade")):
-        return True
-    return seen.websocket or seen.method not in ("GET", "HEAD", "OPTIONS", "TRACE")
+
+def is_handshake(seen: Seen) -> bool:
+    """Whether it is a WebSocket, or asks for one on an interface without WebSockets."""
+    return seen.websocket or any("websocket" in line.lower() for line in seen.of("upgrade"))
 
 
 def is_cross_site(policy: Policy, seen: Seen) -> bool:
-    """Whether Sec-Fetch-Site says so, or without it an Origin that differs from the Host."""
-    origins = seen.of("origin")
-    if len(origins) == 1 and origin_alone(origins[0]) in map(origin_alone, policy.trusted_origins):
-        return origin_alone(origins[0]) is None
-    sites = seen.of("sec-fetch-site")
+    """Whether Sec-Fetch-Site says so, or without it an Origin that isn't the app's own."""
+    origins, sites = seen.of("origin"), seen.of("sec-fetch-site")
+    if len(origins) == 1 and any(_same(origins[0], each) for each in policy.trusted_origins):
+        return False
     if sites:
         return sites not in (["same-origin"], ["none"])
-    if not origins:
+    return bool(origins) and not (len(origins) == 1 and _is_own(origins[0], seen))
+
+
+def _same(origin: str, trusted: str) -> bool:
+    """Whether it is this origin: of the web in any notation, or of a native app as a whole."""
+    address = origin_alone(trusted)
+    return origin.lower() == trusted if address is None else origin_alone(origin) == address
+
+
+def _is_own(origin: str, seen: Seen) -> bool:
+    hosts, own = seen.of("host"), origin_alone(origin)
+    if own is None or len(hosts) != 1 or own != origin_alone(f"{own[0]}://{hosts[0]}"):
         return False
-    hosts = seen.of("host")
-    if len(origins) > 1 or len(hosts) != 1:
-        return True
-    own = origin_alone(origins[0])
-    # Behind a proxy the app's scheme isn't known, so this uses the Origin's.
-    return own is None or own != origin_alone(f"{own[0]}://{hosts[0]}")
+    # A proxy's word about the scheme counts, if there is one, or else the server's.
+    words = seen.of("x-forwarded-proto")
+    words += [line for line in seen.of("forwarded") if "proto=" in line.lower()]
+    encrypted = any(
+        scheme in word.lower() for scheme in ("https", "wss") for word in words or [seen.scheme]
+    )
+    return own[0] == "https" or not encrypted
 
 
 # --- Origins --------------------------------------------------------------------------------------

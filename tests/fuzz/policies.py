@@ -26,7 +26,7 @@ POLICIES = (
             Reads("x-forwarded-access-token"),
         ),
         rules=("/", "/public/*", "/items/a/*", re.compile("/a.*")),
-        trusted_origins=frozenset({"https://admin.example"}),
+        trusted_origins=frozenset({"https://admin.example", "app://shell"}),
         allow_preflight=True,
     ),
     Policy(

@@ -21,7 +21,7 @@ PATH_WORDS = (
 NAME_WORDS = (
     *("authorization", "cookie", "x-token", "x-forwarded-access-token", "origin", "host"),
     *("sec-fetch-site", "access-control-request-method", "x_token", "proxy-authorization"),
-    *("accept", "x-other", "transfer", "upgrade"),
+    *("accept", "x-other", "transfer", "upgrade", "x-forwarded-proto", "forwarded"),
 )
 VALUE_WORDS = (
     *("Bearer", " ", SECRET, "Basic", "Digest", "negotiate", ",", "a", "=", ";", "; ", "\t", '"'),
@@ -34,7 +34,7 @@ ORIGIN_WORDS = (
     *("https://", "http://", "app.example", "admin.example", ":443", ":80", ":8443", "null"),
     *("evil.example", "@", ".", "/", ",", "[::1]", "APP.example", "", "ws://", ":", "0", " "),
     *("https://app.example", "http://app.example:80", "https://admin.example", "http://[::1]"),
-    *("127.0.0.1", "0x7f", "127.1", "[0:0:0:0:0:0:0:1]", "_", "-"),
+    *("127.0.0.1", "0x7f", "127.1", "[0:0:0:0:0:0:0:1]", "_", "-", "app://", "app://shell"),
 )
 ORIGINS = (
     "https://app.example",
@@ -53,6 +53,8 @@ VALUES = {
     "host": HOST_WORDS,
     "sec-fetch-site": SITE_WORDS,
     "access-control-request-method": ("POST", "GET", ""),
+    "x-forwarded-proto": ("http", "https", "wss", "WSS", ",", " ", ""),
+    "forwarded": ("for=_a", ";", "proto=", "Proto=", "http", "https", ","),
     "upgrade": ("websocket", "WebSocket", "h2c", ", ", "web"),
 }
 METHODS = ("GET", "POST", "OPTIONS", "HEAD", "PUT", "TRACE", "get", "post", "options", "PURGE")
@@ -68,6 +70,7 @@ class Sent:
     lines: tuple[tuple[str, str], ...]
     websocket: bool = False
     root: str = ""
+    encrypted: bool = True
 
     def scope(self) -> dict[str, Any]:
         """The ASGI scope: undecodable bytes of the path are replaced, and header lines separate."""
@@ -75,7 +78,7 @@ class Sent:
             "type": "websocket" if self.websocket else "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
-            "scheme": "https",
+            "scheme": self._scheme,
             "path": self.root + self.path.decode("utf-8", "replace"),
             "raw_path": self.root.encode() + self.path,
             "root_path": self.root,
@@ -100,7 +103,7 @@ class Sent:
             "SERVER_NAME": "app.example",
             "SERVER_PORT": "443",
             "SERVER_PROTOCOL": "HTTP/1.1",
-            "wsgi.url_scheme": "https",
+            "wsgi.url_scheme": self._scheme,
         }
         for name, value in self._joined():
             environ["HTTP_" + name.upper().replace("-", "_")] = value
@@ -110,7 +113,8 @@ class Sent:
         """The model's request for ASGI."""
         # A handshake is a GET. The method of the input applies to HTTP only.
         method = "GET" if self.websocket else self.method
-        return Seen(method, self.path.decode("utf-8", "replace"), self.lines, self.websocket)
+        path = self.path.decode("utf-8", "replace")
+        return Seen(method, path, self.lines, self.websocket, self._scheme)
 
     def seen_by_wsgi(self) -> Seen:
         """The model's request for WSGI."""
@@ -118,7 +122,11 @@ class Sent:
             path = self.path.decode("utf-8")
         except UnicodeDecodeError:
             path = None
-        return Seen(self.method, path, tuple(self._joined()))
+        return Seen(self.method, path, tuple(self._joined()), scheme=self._scheme)
+
+    @property
+    def _scheme(self) -> str:
+        return ("ws" if self.websocket else "http") + ("s" if self.encrypted else "")
 
     def _joined(self) -> Iterator[tuple[str, str]]:
         for name in dict.fromkeys(name for name, _ in self.lines):
@@ -144,6 +152,7 @@ def any_sent(choices: Choices, *, websockets: bool = True) -> Sent:
         tuple(choices.many(lambda: any_line(choices), 5)),
         websocket=websockets and choices.flag(),
         root=root,
+        encrypted=choices.flag(),
     )
 
 

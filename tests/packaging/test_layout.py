@@ -29,7 +29,7 @@ TOP_LEVEL = {
     "tox.ini",
 }
 TOP_LEVEL_MORE = {"CONTRIBUTING.md", "SECURITY.md", "benchmarks", "docs", "examples"}
-TESTING_LINES = 5800
+TESTING_LINES = 4500
 MACHINE_PATH = re.compile(rb"(^|[^A-Za-z0-9_.-])/(tmp|work|root|farm|home)/", re.MULTILINE)
 
 
@@ -75,7 +75,10 @@ def test_the_testing_room_of_the_wheel_stays_small(wheel):
         lines = {
             name: archive.read(name).count(b"\n")
             for name in archive.namelist()
-            if name.startswith("passthrough_auth/testing/") and name.endswith(".py")
+            if name.startswith("passthrough_auth/testing/")
+            and name.endswith(".py")
+            # Each rule has its case.
+            and "/cases/" not in name
         }
 
     assert lines

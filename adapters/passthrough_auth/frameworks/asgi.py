@@ -115,7 +115,7 @@ class PassthroughAuthMiddleware:
 async def _refuse(
     request: AsgiRequest, refusal: Refusal, receive: Receive | None, send: Send
 ) -> None:
-    """Answer with a refusal, without accepting a WebSocket.
+    """Answer with a refusal. A WebSocket is accepted only to close it, if the refusal says so.
 
     `receive` gives the websocket.connect message, which must be received before any answer. It is
     None if the app has already received that message.
@@ -124,6 +124,12 @@ async def _refuse(
     if request.transport == "websocket":
         if receive is not None:
             await receive()
+        if refusal.close_code is not None:
+            # A browser fails a connection that selects none of the subprotocols it has offered.
+            selected = next(iter(request.scope.get("subprotocols") or ()), None)
+            await send({"type": "websocket.accept", "subprotocol": selected})
+            await send({"type": "websocket.close", "code": refusal.close_code, "reason": ""})
+            return
         if "websocket.http.response" not in (request.scope.get("extensions") or {}):
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""})
             return

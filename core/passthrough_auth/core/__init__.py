@@ -42,6 +42,7 @@ from .inbound import (
     extract_cookies,
     extract_custom_header,
     extract_schemes,
+    extract_websocket_token,
     header_extractor,
 )
 from .outbound import Destination, Destinations
@@ -82,6 +83,7 @@ __all__ = [
     "extract_cookies",
     "extract_custom_header",
     "extract_schemes",
+    "extract_websocket_token",
     "header_extractor",
     "snapshot",
     "without_caller",

@@ -16,6 +16,7 @@ from passthrough_auth.core import (
     extract_cookie_header,
     extract_cookies,
     extract_custom_header,
+    extract_websocket_token,
     header_extractor,
 )
 from passthrough_auth.core.inbound import GateOptions
@@ -141,7 +142,8 @@ OPTIONS: Mapping[str, Options] = {
     "faulty": {"header_extractors": Faulty()},
     "behind-proxy": {"header_extractors": [extract_custom_header("x-forwarded-access-token")]},
     "certificate": {"header_extractors": list(map(extract_custom_header, CERTIFICATES))},
-    "trusting": {"trusted_origins": ["https://admin.example.com"]},
+    "trusting": {"trusted_origins": ["https://admin.example.com", "capacitor://localhost"]},
+    "websocket-token": {"header_extractors": [extract_bearer_token, extract_websocket_token()]},
     "preflight": {"allow_preflight": True},
     "digest": {"comma_schemes": ["Digest"]},
     "challenge": {

@@ -20,6 +20,7 @@ from ._gate import Admission, Gate, GateOptions, OnRefusal, PolicyOptions
 from ._options import OPTION_NAMES, check_option_names, options_from
 from ._refusal import Refusal
 from ._request import AsgiRequest, Headers, Request, Transport, WsgiRequest
+from ._websocket_token import extract_websocket_token
 
 __all__ = [
     "OPTION_NAMES",
@@ -46,6 +47,7 @@ __all__ = [
     "extract_cookies",
     "extract_custom_header",
     "extract_schemes",
+    "extract_websocket_token",
     "header_extractor",
     "options_from",
 ]

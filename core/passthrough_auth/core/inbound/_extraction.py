@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import NamedTuple, TypeVar, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from passthrough_auth.core._checking import check_arguments, checked_flag, is_async
 from passthrough_auth.core._credential_rules import (
@@ -133,9 +133,7 @@ class Reads(NamedTuple):
 _BUILT_IN: WeakKeyDictionary[HeaderExtractor, Reads] = WeakKeyDictionary()
 
 
-def _built_in(
-    header: str, *names: str, ambient: bool = False
-) -> Callable[[_Extractor], _Extractor]:
+def built_in(header: str, *names: str, ambient: bool = False) -> Callable[[_Extractor], _Extractor]:
     """`header_extractor` for built-in ones: only the value of their result needs a check."""
 
     def mark(extractor: _Extractor) -> _Extractor:
@@ -143,6 +141,16 @@ def _built_in(
         return _marked(extractor, ambient=ambient)
 
     return mark
+
+
+_MAKERS: WeakSet[FunctionType] = WeakSet()
+_Maker = TypeVar("_Maker", bound=Callable[..., HeaderExtractor])
+
+
+def makes_extractors(function: _Maker) -> _Maker:
+    """Mark a function that makes extractors, which is easily given in place of one."""
+    _MAKERS.add(cast("FunctionType", function))
+    return function
 
 
 def what_it_reads(extractor: HeaderExtractor) -> Reads | None:
@@ -158,19 +166,20 @@ def is_built_in(extractor: HeaderExtractor) -> bool:
     return isinstance(extractor, FunctionType) and extractor in _BUILT_IN
 
 
-@_built_in("authorization")
+@built_in("authorization")
 def extract_authorization_header(request: Request) -> tuple[str, str] | None:
     """The Authorization header (RFC 9110 section 11.6.2), its lines joined with a comma."""
     text = request.joined("authorization", ",")
     return None if text is None else ("authorization", text)
 
 
-@_built_in("authorization")
+@built_in("authorization")
 def extract_bare_authorization(request: Request) -> tuple[str, str] | None:
     """The Authorization header, also if it is a key without a scheme, which some APIs take."""
     return extract_authorization_header(request)
 
 
+@makes_extractors
 def extract_schemes(*schemes: str) -> HeaderExtractor:
     """Make an extractor that takes the Authorization header only with one of these schemes.
 
@@ -188,7 +197,7 @@ def extract_schemes(*schemes: str) -> HeaderExtractor:
     starts = tuple(f"{scheme.lower()} " for scheme in schemes)
     longest = max(map(len, starts))
 
-    @_built_in("authorization", *schemes)
+    @built_in("authorization", *schemes)
     def extract_authorization_schemes(request: Request) -> tuple[str, str] | None:
         text = request.joined("authorization", ",")
         if text is None:
@@ -207,7 +216,7 @@ def extract_schemes(*schemes: str) -> HeaderExtractor:
 _extract_bearer = extract_schemes("Bearer")
 
 
-@_built_in("authorization", "Bearer")
+@built_in("authorization", "Bearer")
 def extract_bearer_token(request: Request) -> tuple[str, str] | None:
     """The Authorization header with the scheme Bearer (RFC 6750 section 2.1), and with no other.
 
@@ -216,13 +225,14 @@ def extract_bearer_token(request: Request) -> tuple[str, str] | None:
     return _extract_bearer(request)
 
 
-@_built_in("cookie", ambient=True)
+@built_in("cookie", ambient=True)
 def extract_cookie_header(request: Request) -> tuple[str, str] | None:
     """The whole Cookie header. `extract_cookies` forwards only named cookies."""
     text = request.joined("cookie", "; ")
     return ("cookie", text) if text else None
 
 
+@makes_extractors
 def extract_cookies(*names: str) -> HeaderExtractor:
     """Make an extractor that forwards only the named cookies.
 
@@ -240,7 +250,7 @@ def extract_cookies(*names: str) -> HeaderExtractor:
         _check_cookie_name(name, name[:-1] if isinstance(name, str) and name[-1:] == "*" else name)
     find = _cookie_finder(names, "cookie")
 
-    @_built_in("cookie", *names, ambient=True)
+    @built_in("cookie", *names, ambient=True)
     def extract_named_cookies(request: Request) -> tuple[str, str] | None:
         found = find(request)
         return ("cookie", "; ".join(map("=".join, found.items()))) if found else None
@@ -257,6 +267,7 @@ def _check_cookie_name(name: object, fixed: object) -> None:
         )
 
 
+@makes_extractors
 def extract_bearer_from_cookie(name: str) -> HeaderExtractor:
     """Make an extractor that forwards the token in a cookie as `authorization: Bearer ...`.
 
@@ -269,7 +280,7 @@ def extract_bearer_from_cookie(name: str) -> HeaderExtractor:
     _check_cookie_name(name, name)
     find = _cookie_finder((name,), "authorization")
 
-    @_built_in("cookie", name, ambient=True)
+    @built_in("cookie", name, ambient=True)
     def extract_token_in_cookie(request: Request) -> tuple[str, str] | None:
         value = find(request).get(name)
         if value is None:
@@ -338,6 +349,7 @@ def _in_order(names: tuple[str, ...], found: dict[str, str]) -> dict[str, str]:
     return ordered
 
 
+@makes_extractors
 def extract_custom_header(
     header_name: str, *, ambient: bool | None = None, commas: bool = False
 ) -> HeaderExtractor:
@@ -381,7 +393,7 @@ def extract_custom_header(
             raise ConfigurationError("a browser attaches cookies by itself: leave ambient out")
         return extract_cookie_header
 
-    @_built_in(name, ambient=ambient)
+    @built_in(name, ambient=ambient)
     def extract_named_header(request: Request) -> tuple[str, str] | None:
         lines = request.lines(name)
         if not lines:
@@ -400,12 +412,6 @@ def _check_single(name: str, lines: Sequence[str], *, commas: bool) -> None:
         raise MalformedCredential(f"{name!r} was sent more than once", name=name)
 
 
-_MAKERS = (
-    extract_bearer_from_cookie,
-    extract_cookies,
-    extract_custom_header,
-    extract_schemes,
-)
 DEFAULT_EXTRACTORS: tuple[HeaderExtractor, ...] = (
     extract_authorization_header,
     extract_cookie_header,
@@ -420,8 +426,8 @@ def checked_extractor(extractor: object) -> HeaderExtractor:
         raise ConfigurationError(f"header_extractors takes functions: write {instead}")
     if not callable(extractor):
         raise ConfigurationError(f"{extractor!r} is not an extractor: it can't be called")
-    if extractor in _MAKERS:
-        _, _, name = describe(extractor).rpartition(".")
+    if isinstance(extractor, FunctionType) and extractor in _MAKERS:
+        name = extractor.__name__
         raise ConfigurationError(f"{name} makes extractors: write {name}('name')")
     if isinstance(extractor, type):
         raise ConfigurationError(f"{describe(extractor)} is a class; extractors are functions")

@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, TypedDict, cast, final
+from typing import TypedDict, cast, final
 
 from passthrough_auth.core._checking import check_arguments, checked_collection, is_async
 from passthrough_auth.core._credential_rules import custom_rule, is_token, name_problem, rule_for
+from passthrough_auth.core._log import logger
 from passthrough_auth.core.caller import (
     Binding,
     Bindings,
@@ -45,17 +46,6 @@ from ._refusal import (
     checked_refusal,
 )
 from ._request import Request
-
-if TYPE_CHECKING:
-    from logging import Logger
-
-
-def logger() -> "Logger":
-    """The logger for problems in the app's own functions."""
-    # Imported here: this takes as long as much of core, and core logs only when there is a problem.
-    import logging
-
-    return logging.getLogger("passthrough_auth")
 
 
 class Admission(CallerScope):
@@ -178,8 +168,6 @@ class Gate:
             return Admission(judged, "undecided", bindings)
         if judged is self._missing and crosssite.is_preflight(request):
             self._warn_once(_PREFLIGHT_REFUSED)
-        elif judged is self._cross_site:
-            self._warn_once(_CROSS_SITE_REFUSED)
         return Admission(None, "refused", bindings, self._customised(request, judged))
 
     def refusal_for(self, request: Request, error: BaseException) -> Refusal | None:
@@ -208,9 +196,26 @@ class Gate:
 
     def _judge(self, request: Request) -> Credentials | Refusal:
         """The credentials of the request, or its refusal."""
+        found, malformed, dropped = self._credentials_in(request)
+        if "authorization" in malformed and "authorization" not in found:
+            # The client chose this credential. With a cookie instead, it might be another user.
+            return self._malformed
+        if dropped:
+            # Nothing here is verified, so a credential that any page can make up vouches for none
+            # that the browser attached. Of a handshake it doesn't even need the app's CORS layer.
+            if not found or crosssite.is_handshake(request):
+                self._warn_once(_CROSS_SITE_REFUSED)
+                return self._cross_site
+            self._warn_once(_AMBIENT_DROPPED)
+        if found:
+            return Credentials.of(found)
+        return self._malformed if malformed else self._missing
+
+    def _credentials_in(self, request: Request) -> tuple[dict[str, str], list[str | None], bool]:
+        """What is found, the names of what is malformed, and whether something was dropped."""
         found: dict[str, str] = {}
         malformed: list[str | None] = []
-        only_ambient = True
+        dropped = False
         for extract, ambient in self._extractors:
             try:
                 pair = extract(request)
@@ -226,23 +231,21 @@ class Gate:
                 continue
             name, value = pair
             checked = self._rules.get(name, custom_rule)(value)
-            if checked:
-                found[name] = checked
-                only_ambient = only_ambient and (ambient or is_ambient_scheme(name, checked))
-            elif checked is None:
+            if checked is None:
                 malformed.append(name)
-        if "authorization" in malformed and "authorization" not in found:
-            # The client chose this credential. With a cookie instead, it might be another user.
-            return self._malformed
-        if not found:
-            return self._malformed if malformed else self._missing
-        if (
-            only_ambient
-            and crosssite.is_state_changing(request)
-            and crosssite.is_cross_site(request, self._trusted_origins)
-        ):
-            return self._cross_site
-        return Credentials.of(found)
+            elif not checked:
+                continue
+            elif (ambient or is_ambient_scheme(name, checked)) and self._may_be_forged(request):
+                dropped = True
+            else:
+                found[name] = checked
+        return found, malformed, dropped
+
+    def _may_be_forged(self, request: Request) -> bool:
+        """Whether another site may have made the browser send this, and could do harm by it."""
+        return crosssite.is_state_changing(request) and crosssite.is_cross_site(
+            request, self._trusted_origins
+        )
 
     def _wrapped(self, extractor: HeaderExtractor) -> HeaderExtractor:
         """A function that yields only pairs that may be forwarded, as built-in extractors do."""
@@ -307,10 +310,15 @@ _PREFLIGHT_REFUSED = (
 )
 _ON_NATIVE = " (what only the framework's own request has is on request.native)"
 _CROSS_SITE_REFUSED = (
-    "A cross-site request was refused, as a browser may have attached all of its credentials "
+    "A cross-site request was refused, as a browser may have attached its credentials "
     "automatically. If pages of that site may act as the user, or the proxy in front changes Host, "
     "name the origin that the browser shows in trusted_origins. If pages set the credential "
     "themselves, decorate its extractor with @header_extractor(ambient=False)"
+)
+_AMBIENT_DROPPED = (
+    "A cross-site request had a token and also credentials that a browser may have attached "
+    "automatically, such as cookies. Those were dropped. If pages of that site may act with the "
+    "user's cookies, name the origin that the browser shows: trusted_origins={'https://...'}"
 )
 
 

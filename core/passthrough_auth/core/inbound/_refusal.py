@@ -18,6 +18,11 @@ class Refusal(NamedTuple):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+    close_code: int | None = None
+    """For a WebSocket: accept it and close it with this code, from 3000 to 4999.
+
+    A page can read the code of a close. Of a handshake that was refused it learns nothing.
+    """
 
     @classmethod
     def json(cls, status: int, detail: str, *headers: tuple[str, str]) -> "Refusal":
@@ -50,7 +55,7 @@ def checked_refusal(answer: object) -> Refusal | None:
         return None
     if not isinstance(answer.status, int) or not 300 <= answer.status <= 599:
         return None
-    if answer.status == _NOT_MODIFIED:
+    if answer.status == _NOT_MODIFIED or not _is_close_code(answer.close_code):
         return None
     if not all(is_token(name) and _HEADER_VALUE.fullmatch(value) for name, value in answer.headers):
         return None
@@ -59,7 +64,12 @@ def checked_refusal(answer: object) -> Refusal | None:
         return None
     kept = [header for header in headers if header[0] != "content-length"]
     length = ("content-length", str(len(answer.body)))
-    return Refusal(answer.status, (*kept, length), answer.body)
+    return Refusal(answer.status, (*kept, length), answer.body, answer.close_code)
+
+
+def _is_close_code(code: object) -> bool:
+    """Whether it is None, or a code for libraries and apps (RFC 6455 section 7.4.2)."""
+    return code is None or (isinstance(code, int) and 3000 <= code <= 4999)
 
 
 # It has no body, and means that the client's own copy is still valid (RFC 9110 section 15.4.5).

@@ -32,6 +32,11 @@ class Request(ABC):
         """The method, as sent. A WebSocket handshake is a GET."""
 
     @property
+    def scheme(self) -> str:
+        """The scheme of the URL as the server knows it: http or https, or ws or wss."""
+        return "http"
+
+    @property
     @abstractmethod
     def path(self) -> str | None:
         """The path within the app, percent-decoded once; None if it can't be decoded."""
@@ -56,6 +61,20 @@ class Request(ABC):
     @abstractmethod
     def names(self) -> Iterable[str]:
         """The lower-case names of the headers in the request, each once."""
+
+    def subprotocols(self) -> list[str]:
+        """What a WebSocket handshake offers in Sec-WebSocket-Protocol (RFC 6455 section 1.9).
+
+        Raises `MalformedCredential` for a header longer than any credential may be.
+        """
+        lines = self.lines("sec-websocket-protocol")
+        if any(map(is_too_long, lines)):
+            raise MalformedCredential("the offer of subprotocols is too long", name="authorization")
+        offered = [part.strip(" \t") for line in lines for part in line.split(",")]
+        return list(filter(None, offered))
+
+    def show_subprotocols(self, shown: list[str]) -> None:  # noqa: B027 - not every request can
+        """Leave only these for the app to see. `subprotocols` still has them all."""
 
     @property
     def headers(self) -> "Headers":
@@ -172,6 +191,11 @@ class AsgiRequest(Request):
         return method
 
     @property
+    def scheme(self) -> str:
+        scheme: str = self.scope.get("scheme", "http")
+        return scheme
+
+    @property
     def path(self) -> str | None:
         return _within(self._path, self._root) if self._root else self._path
 
@@ -194,6 +218,44 @@ class AsgiRequest(Request):
 
     def names(self) -> Iterable[str]:
         return [name.decode("latin-1") for name in self._by_name]
+
+    def subprotocols(self) -> list[str]:
+        offered = _all_offered(self.scope)
+        if offered is None:
+            # With wsproto, uvicorn has them here and not in the headers.
+            offered = self.scope.get("subprotocols") or super().subprotocols()
+        return list(offered)
+
+    def show_subprotocols(self, shown: list[str]) -> None:
+        self.scope.setdefault(_OFFERED, Offered(self.subprotocols()))
+        self.scope["subprotocols"] = shown
+        name = b"sec-websocket-protocol"
+        if self._by_name.pop(name, None) is None:
+            return
+        kept = [line for line in self.scope["headers"] if line[0] != name]
+        if shown:
+            kept.append((name, ", ".join(shown).encode("latin-1")))
+        self.scope["headers"] = kept
+        self._by_name = dict(kept)
+        self._repeated = tuple(kept) if self._repeated else ()
+
+
+_OFFERED = "passthrough_auth.subprotocols"
+
+
+class Offered:
+    """All subprotocols that a handshake offered, for a second gate inside. Its text shows none."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+
+def _all_offered(native: Mapping[str, Any]) -> list[str] | None:
+    """What an outer gate has taken out of this scope or environ, and what it has left."""
+    offered = native.get(_OFFERED)
+    return offered.names if isinstance(offered, Offered) else None
 
 
 def _within(path: str, root: str) -> str | None:
@@ -231,13 +293,18 @@ class WsgiRequest(Request):
 
     __slots__ = ("environ",)
 
-    def __init__(self, environ: Mapping[str, Any]) -> None:
+    def __init__(self, environ: MutableMapping[str, Any]) -> None:
         self.environ = environ
 
     @property
     def method(self) -> str:
         method: str = self.environ["REQUEST_METHOD"]
         return method
+
+    @property
+    def scheme(self) -> str:
+        scheme: str = self.environ.get("wsgi.url_scheme", "http")
+        return scheme
 
     @property
     def path(self) -> str | None:
@@ -265,3 +332,13 @@ class WsgiRequest(Request):
                 yield key[5:].replace("_", "-").lower()
             elif key in _UNPREFIXED:
                 yield _UNPREFIXED[key]
+
+    def subprotocols(self) -> list[str]:
+        offered = _all_offered(self.environ)
+        return super().subprotocols() if offered is None else list(offered)
+
+    def show_subprotocols(self, shown: list[str]) -> None:
+        self.environ.setdefault(_OFFERED, Offered(self.subprotocols()))
+        self.environ["HTTP_SEC_WEBSOCKET_PROTOCOL"] = ", ".join(shown)
+        if not shown:
+            del self.environ["HTTP_SEC_WEBSOCKET_PROTOCOL"]

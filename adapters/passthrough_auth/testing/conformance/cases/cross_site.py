@@ -7,6 +7,7 @@ from passthrough_auth.testing.conformance.model import (
     Case,
     cross_site,
     header,
+    refused,
     sees,
     sees_no_caller,
 )
@@ -28,6 +29,8 @@ _ALLOWED = {
     "Sec-Fetch-Site speaks for the Origin": fetch_site(b"same-origin")
     + from_origin(b"https://cdn.example"),
 }
+
+_BOTH = sees(authorization="Bearer alice", cookie="session=alice")
 
 _CROSS_SITE = {
     "cross-site": fetch_site(b"cross-site"),
@@ -97,12 +100,97 @@ def cross_site_cases() -> Iterable[Case]:
         ),
         Case(
             "cross-site: a credential that no browser attaches",
-            "A request with a credential that isn't ambient can't come from another site.",
+            "A credential that isn't ambient vouches for itself: a page has to have it.",
             (Call(headers=ALICE + fetch_site(b"cross-site"), method="POST"), SEES_ALICE),
+        ),
+        Case(
+            "cross-site: a token beside a cookie",
+            "Nothing is verified, so a token that any page can make up vouches for no cookie. The "
+            "cookie is dropped, and the token alone is the caller.",
             (
                 Call(headers=ALICE + SESSION + fetch_site(b"cross-site"), method="POST"),
-                sees(authorization="Bearer alice", cookie="session=alice"),
+                SEES_ALICE,
             ),
+            (
+                Call(headers=ALICE + SESSION + from_origin(b"https://evil.example"), method="POST"),
+                SEES_ALICE,
+            ),
+            (Call(headers=ALICE + SESSION + fetch_site(b"same-origin"), method="POST"), _BOTH),
+            (Call(headers=ALICE + SESSION + fetch_site(b"cross-site")), _BOTH),
+            (Call(headers=ALICE + SESSION, method="POST"), _BOTH),
+        ),
+        Case(
+            "cross-site: a token beside a cookie, from a trusted origin",
+            "A trusted origin's pages act with the user's cookies too.",
+            (
+                Call(
+                    headers=ALICE
+                    + SESSION
+                    + fetch_site(b"same-site")
+                    + from_origin(b"https://admin.example.com"),
+                    method="POST",
+                ),
+                _BOTH,
+            ),
+            options="trusting",
+        ),
+        Case(
+            "cross-site: a malformed token beside a cookie",
+            "What is dropped doesn't make another credential valid.",
+            (
+                Call(
+                    headers=authorization(b"Bearer") + SESSION + fetch_site(b"cross-site"),
+                    method="POST",
+                ),
+                refused("malformed"),
+            ),
+        ),
+        Case(
+            "cross-site: another scheme",
+            "A page of http is another origin than the app of https on the same host and port.",
+            *(
+                (
+                    Call(
+                        headers=SESSION + from_origin(b"http://app.example.com") + ((name, value),),
+                        method="POST",
+                    ),
+                    cross_site(),
+                )
+                for name, value in (
+                    (b"X-Forwarded-Proto", b"https"),
+                    (b"Forwarded", b"for=192.0.2.1;proto=https"),
+                )
+            ),
+            (
+                Call(headers=SESSION + from_origin(b"http://app.example.com"), method="POST"),
+                sees(cookie="session=alice"),
+            ),
+            # Servers of WSGI drop these headers, unless they are told to trust a proxy.
+            interface="asgi",
+        ),
+        Case(
+            "cross-site: the origin of a native app",
+            "trusted_origins takes it as a whole: another app may use the same scheme.",
+            (
+                Call(
+                    headers=SESSION
+                    + fetch_site(b"cross-site")
+                    + from_origin(b"capacitor://localhost"),
+                    method="POST",
+                ),
+                sees(cookie="session=alice"),
+            ),
+            *(
+                (
+                    Call(
+                        headers=SESSION + fetch_site(b"cross-site") + from_origin(origin),
+                        method="POST",
+                    ),
+                    cross_site(),
+                )
+                for origin in (b"capacitor://evil", b"capacitor://localhost.evil", b"capacitor")
+            ),
+            options="trusting",
         ),
         Case(
             "cross-site: Basic is attached by the browser",

@@ -27,6 +27,10 @@ def _websocket(
     return Case(f"websocket: {name}", why, *calls, options=options, needs=["websocket"])
 
 
+def _offer(subprotocols: bytes) -> HeaderLines:
+    return ((b"Sec-WebSocket-Protocol", subprotocols),)
+
+
 def _greets(**caller: str) -> Check:
     return all_of(status(101), chunks(2, caller=caller))
 
@@ -65,6 +69,28 @@ def websocket_cases() -> Iterable[Case]:
             "A handshake counts as unsafe: the page that opened it can read the messages.",
             (SESSION + fetch_site(b"cross-site"), closed_or_refused(cross_site())),
             (SESSION + from_origin(b"https://evil.example"), closed_or_refused(cross_site())),
+        ),
+        _websocket(
+            "a token from another site",
+            "A token passes; beside a cookie it doesn't, as no CORS layer was asked about it.",
+            (ALICE + fetch_site(b"cross-site"), _greets(authorization="Bearer alice")),
+            (ALICE + SESSION + fetch_site(b"cross-site"), closed_or_refused(cross_site())),
+        ),
+        _websocket(
+            "a token among the subprotocols",
+            "A page can set no other header. The token is forwarded as a bearer token.",
+            (_offer(b"app.v1, bearer.YWxpY2U"), _greets(authorization="Bearer alice")),
+            (
+                _offer(b"bearer.YWxpY2U, app.v1") + fetch_site(b"cross-site"),
+                _greets(authorization="Bearer alice"),
+            ),
+            (
+                _offer(b"bearer.YWxpY2U"),
+                all_of(closed_or_refused(refused("malformed")), without("YWxpY2U")),
+            ),
+            (_offer(b"app.v1, bearer.!!!"), closed_or_refused(refused("malformed"))),
+            (_offer(b"app.v1"), closed_or_refused(refused())),
+            options="websocket-token",
         ),
         _websocket(
             "a trusted origin",
