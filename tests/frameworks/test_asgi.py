@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route, Router
 from tests.frameworks.asgi_server import (
     ALICE,
     BOB,
@@ -416,3 +416,45 @@ def test_an_unknown_option_suggests_a_known_one():
 
     with pytest.raises(ConfigurationError, match=said):
         PassthroughAuthMiddleware(Recorder(), exclude_paths=[])
+
+
+# --- Prefixes and mounts --------------------------------------------------------------------------
+
+
+def naming(name):
+    async def handler(request):
+        return PlainTextResponse(f"{name} {caller()}")
+
+    return handler
+
+
+def app_with_a_mount(router=Starlette):
+    tools = router(
+        routes=[Route("/health", naming("health")), Route("/{rest:path}", naming("another"))]
+    )
+    app = Starlette(routes=[Mount("/tools", tools), Route("/{rest:path}", naming("else"))])
+    return PassthroughAuthMiddleware(app, excluded_paths={"/tools/health"}, bindings=[])
+
+
+@pytest.mark.parametrize("router", [Starlette, Router])
+@pytest.mark.parametrize(
+    "root", ["", "/api", "/api/v1", "/a//b", "/api/", "api", "/tools/health/x"]
+)
+@pytest.mark.parametrize("prefixed", [True, False])
+def test_a_public_path_reaches_the_handler_that_its_rule_names(router, root, prefixed):
+    """Also if the path lacks its root, as after a proxy that strips a prefix."""
+    path = root + "/tools/health" if prefixed else "/tools/health"
+    scope = http_scope(path, root_path=root)
+
+    body = body_of(ask(app_with_a_mount(router), scope))
+
+    assert body in (b"health public", REQUIRED)
+    if root in ("", "/api", "/api/v1"):
+        assert body == b"health public"
+
+
+def test_a_path_that_is_not_public_is_routed_as_it_came():
+    scope = http_scope("/else", ALICE, root_path="/api")
+
+    assert body_of(ask(app_with_a_mount(), scope)) == b"else Bearer alice"
+    assert scope["path"] == "/else"

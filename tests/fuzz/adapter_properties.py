@@ -10,6 +10,7 @@ from tests.fuzz.apps import (
     WSGI_APPS,
     Answer,
     call_asgi,
+    call_mounted,
     call_wsgi,
     django_asgi_app,
     django_wsgi_app,
@@ -86,4 +87,25 @@ def _expect_refusal(refusal: Refusal, answer: Answer, sent: Sent, context: str) 
         assert headers.get(name) == value, f"{answer} to {context}"
 
 
-PROPERTIES = (asgi_adapters_follow_core, wsgi_adapters_follow_core)
+def a_public_path_runs_the_handler_of_its_rule(choices: Choices) -> None:
+    """With mounts below, and for any root path, in front of the path or not."""
+    root, path = choices.text(MOUNTED_WORDS, 4), choices.text(MOUNTED_WORDS, 5)
+    in_front = choices.flag()
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": root + path if in_front else path,
+        "root_path": root,
+        "query_string": b"",
+        "headers": [],
+    }
+    ran = call_mounted(scope)
+    assert ran in (None, "named"), (scope, ran)
+
+
+MOUNTED_WORDS = ("/", "/health", "/public", "/sub", "/x", "/x/health", "..", "//", "heal", "sub")
+PROPERTIES = (
+    asgi_adapters_follow_core,
+    wsgi_adapters_follow_core,
+    a_public_path_runs_the_handler_of_its_rule,
+)

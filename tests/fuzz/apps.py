@@ -20,6 +20,8 @@ from django.utils.decorators import sync_and_async_middleware
 from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 from tests.fuzz.model import Expected
 from tests.fuzz.policies import POLICIES, options_of, without_preflights
 from tests.fuzz.sent import Sent
@@ -84,6 +86,32 @@ def fastapi_app(policy: int) -> Any:
     app.add_middleware(FastAPIPassthroughAuthMiddleware, **options)
     app.router.default = _whoami
     return app
+
+
+# The paths that its rules name have one handler each, and everything else has another.
+MOUNTED_RULES = ("/health", "/sub/health", "/sub/public/*")
+
+
+@cache
+def _mounted_app() -> Any:
+    def handler(name: str) -> Callable[[Any], Awaitable[Response]]:
+        async def answer(request: Any) -> Response:
+            return Response(name)
+
+        return answer
+
+    def app(*routes: Any) -> Starlette:
+        rest = Route("/{rest:path}", handler("another"))
+        return Starlette(routes=[Route("/health", handler("named")), *routes, rest])
+
+    sub = app(Route("/public/{rest:path}", handler("named")))
+    return PassthroughAuthMiddleware(app(Mount("/sub", sub)), excluded_paths=MOUNTED_RULES)
+
+
+def call_mounted(scope: dict[str, Any]) -> str | None:
+    """The handler that ran for a request without credentials, of an app with an app mounted."""
+    answer = _answer(_mounted_app(), scope)
+    return answer.body.decode() if answer.status == 200 else None
 
 
 @cache
@@ -183,16 +211,20 @@ def close() -> None:
 
 def call_asgi(app: Any, sent: Sent) -> Answer:
     """The answer of an ASGI app. An error of the app passes."""
+    return _answer(app, sent.scope())
+
+
+def _answer(app: Any, scope: dict[str, Any]) -> Answer:
     answer = Answer()
-    first = "websocket.connect" if sent.websocket else "http.request"
-    given = iter([{"type": first}])
+    websocket = scope["type"] == "websocket"
+    given = iter([{"type": "websocket.connect" if websocket else "http.request"}])
     answered = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
         for message in given:
             return message
         await answered.wait()
-        return {"type": "websocket.disconnect" if sent.websocket else "http.disconnect"}
+        return {"type": "websocket.disconnect" if websocket else "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         kind = message["type"]
@@ -209,7 +241,7 @@ def call_asgi(app: Any, sent: Sent) -> Answer:
             answer.status = 101
 
     async def call() -> None:
-        await app(sent.scope(), receive, send)
+        await app(scope, receive, send)
         assert current_scope() is None
 
     _seen.clear()

@@ -7,6 +7,7 @@ from tests.fuzz.apps import close
 from tests.fuzz.runner import check, is_documented, is_refuted
 
 from passthrough_auth.core.caller import caller_var
+from passthrough_auth.core.inbound import AsgiRequest
 from passthrough_auth.frameworks import asgi, fastapi, flask
 from passthrough_auth.frameworks.django import middleware, requests
 
@@ -77,6 +78,14 @@ class NeverReset:
         pass
 
 
+def leaving_it(self):
+    pass
+
+
+def without_the_root(self):
+    return self._path.removeprefix(self._root)
+
+
 FAULTS = {
     properties.asgi_adapters_follow_core: [
         (fastapi.FastAPIRequest, "path", property(raw)),
@@ -93,6 +102,10 @@ FAULTS = {
         (flask, "_response", echoing),
         (flask, "_response", without_headers),
         (middleware, "_response", as_a_success),
+    ],
+    properties.a_public_path_runs_the_handler_of_its_rule: [
+        (AsgiRequest, "settle_path", leaving_it),
+        (AsgiRequest, "path", property(without_the_root)),
     ],
 }
 

@@ -25,6 +25,9 @@ class _Native:
         # It percent-encodes bytes that it could not decode, and no rule matches a percent sign.
         return self._native.path_info
 
+    def settle_path(self) -> None:
+        """Nothing to do: Django has read its path already."""
+
     @property
     def native(self) -> HttpRequest:
         return self._native

@@ -81,11 +81,6 @@ DOCUMENTED: tuple[KnownException, ...] = (
         for name in ("uvicorn-httptools-asyncio", "uvicorn-httptools-uvloop")
     ),
     KnownException(
-        "granian-wsgi",
-        "malformed cookie: beyond ASCII",
-        "the server leaves out a header that is not ASCII, so that it counts as missing",
-    ),
-    KnownException(
         "hypercorn-wsgi",
         "refused: HEAD",
         "the server (0.18) answers 500 to any app whose answer to HEAD has no body",

@@ -160,6 +160,7 @@ class Gate:
             self._find_clients()
         bindings = self._bindings
         if self._paths.match(request.path):
+            request.settle_path()
             return Admission(None, "public", bindings)
         if preflights and crosssite.is_preflight(request):
             return Admission(None, "preflight", bindings)

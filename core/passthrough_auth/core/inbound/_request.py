@@ -41,6 +41,9 @@ class Request(ABC):
     def path(self) -> str | None:
         """The path within the app, percent-decoded once; None if it can't be decoded."""
 
+    def settle_path(self) -> None:  # noqa: B027 - most can be read in one way only
+        """Let every router below read the path as `path` does. For a path that is public."""
+
     @property
     @abstractmethod
     def native(self) -> Any:
@@ -198,6 +201,12 @@ class AsgiRequest(Request):
     @property
     def path(self) -> str | None:
         return _within(self._path, self._root) if self._root else self._path
+
+    def settle_path(self) -> None:
+        # After a proxy that strips a prefix, the path lacks the root, where the interface wants it
+        # to be. Starlette's mounts then route the whole path again, to another handler.
+        if self._root and not self._path.startswith(self._root):
+            self.scope["path"] = self._root + self._path
 
     @property
     def native(self) -> Any:

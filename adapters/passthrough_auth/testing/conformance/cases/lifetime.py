@@ -10,6 +10,7 @@ from passthrough_auth.testing.conformance.model import (
     all_of,
     body,
     chunks,
+    either,
     fails_with,
     header,
     json_lines,
@@ -368,7 +369,10 @@ def isolation_cases() -> Iterable[Case]:
         Case(
             "nothing left after a stream that fails",
             f"{after}a body that raises halfway.",
-            *then_others((Call(b"/stream-crash", ALICE, leave_after=1), status(200))),
+            # A server may lose the beginning of an answer that fails right after it.
+            *then_others(
+                (Call(b"/stream-crash", ALICE, leave_after=1), either(status(200), status(0)))
+            ),
             needs=["sync-stream"],
         ),
         Case(
