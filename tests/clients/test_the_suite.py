@@ -77,7 +77,7 @@ LEAKS = {
     "a_redirect_to_another_port_carries_nothing",
     "a_redirect_from_https_to_http_carries_nothing",
     "a_redirect_from_http_to_https_is_judged_like_any_other",
-    "a_redirect_back_again_has_the_caller_there_only",
+    "a_redirect_over_a_stranger_carries_nothing_back",
     "a_body_sent_again_takes_no_credentials_along",
     "what_the_app_set_stays_with_the_origin_it_was_set_for",
     "a_cookie_that_one_caller_was_given_travels_with_nobody",

@@ -90,6 +90,11 @@ def always_at_the_start(self, url, headers, redirects=None):
     return found
 
 
+def forgetting_the_stranger(self, url, headers, redirects=None):
+    """A named origin is called as the caller again, wherever the call has been."""
+    return true_carry(self, url, headers, redirects and redirects._replace(strayed=False))
+
+
 def any_cookie(headers, first):
     return first or ""
 
@@ -124,6 +129,7 @@ FAULTS = {
     properties.no_hop_takes_credentials_to_an_unnamed_origin: [
         (Destinations, "carry", only_adding),
         (Destinations, "carry", always_at_the_start),
+        (Destinations, "carry", forgetting_the_stranger),
         (redirects, "keep_first_cookie", any_cookie),
         (redirects, "origin_of", any_port),
     ],

@@ -24,7 +24,7 @@ with optional_import("requests"):
 _history: WeakKeyDictionary[requests.PreparedRequest, Redirects] = WeakKeyDictionary()
 # The history of a redirect in a response that a hook of the app has put in place of ours: nothing
 # that was set for an origin is taken along.
-_UNKNOWN = Redirects(Origin("https", "", 443), left_origin=True)
+_UNKNOWN = Redirects(Origin("https", "", 443), left_origin=True, strayed=True)
 
 
 class CallerSession(SharedClient, requests.Session):

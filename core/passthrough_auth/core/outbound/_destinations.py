@@ -105,7 +105,8 @@ class Destinations(NamedOrigins):
 
         The first hop must go to a named origin, as in `headers_for`. A redirect to another origin
         loses the credentials that the app set for the first one. It carries the caller's
-        credentials if that origin is named, and none at all otherwise.
+        credentials if that origin is named, and none at all otherwise. Then no later hop carries
+        any either: an origin that is not named chose where it goes.
 
         A header that the app itself set stays unchanged while the call stays at its first origin.
         For Cookie, that is only the one with which the call began. If the client drops that header,
@@ -146,11 +147,6 @@ class Destinations(NamedOrigins):
         if found is None:
             raise DestinationNotAllowed(_how_to_name(origin))
         return found
-
-    def headers_if_named(self, origin: Origin | None) -> dict[str, str]:
-        """The caller's headers for the target of a redirect; none if no destination names it."""
-        found = None if origin is None else self._find(origin)
-        return {} if origin is None or found is None else found.headers(origin)
 
     def _find(self, origin: Origin) -> Destination | None:
         found = self._exact.get(origin)

@@ -15,7 +15,8 @@ class Redirects(NamedTuple):
     leaves it. Until then, `app_headers` has the names of headers that the app itself set instead of
     the caller's, and `cookie` is the result of `keep_first_cookie` for the first hop. `added` has
     the names of the caller's headers that were added to this hop. A client may have to remove them
-    again.
+    again. `strayed` is true from the first hop to an origin that is not named. That origin chose
+    where the call went on, so no later hop carries anything of the caller's.
     """
 
     origin: Origin
@@ -23,6 +24,7 @@ class Redirects(NamedTuple):
     app_headers: frozenset[str] = frozenset()
     cookie: str | None = None
     added: tuple[str, ...] = ()
+    strayed: bool = False
 
 
 class _Destinations(Protocol):
@@ -30,7 +32,7 @@ class _Destinations(Protocol):
 
     def headers_for(self, url: str | Origin) -> dict[str, str]: ...
 
-    def headers_if_named(self, origin: Origin | None) -> dict[str, str]: ...
+    def names(self, origin: Origin) -> bool: ...
 
     def sensitive_names(self) -> frozenset[str]: ...
 
@@ -50,9 +52,10 @@ def carry(
         redirects = Redirects(destinations.check(url) if reached is None else reached)
     first = redirects.origin
     left_origin = redirects.left_origin or reached != first
-    callers = (
-        destinations.headers_if_named(reached) if left_origin else destinations.headers_for(first)
+    strayed = redirects.strayed or (
+        left_origin and (reached is None or not destinations.names(reached))
     )
+    callers = {} if strayed else destinations.headers_for(reached or first)
     if proxied and callers and reached is not None and reached.scheme == "http":
         del callers  # a traceback with locals would show them
         raise DestinationNotAllowed(_how_to_avoid_a_proxy(reached, advice))
@@ -63,7 +66,7 @@ def carry(
             for name in destinations.sensitive_names() | redirects.app_headers:
                 if name in headers:
                     del headers[name]
-            redirects = Redirects(first, left_origin)
+            redirects = Redirects(first, left_origin, strayed=strayed)
         cookie = keep_first_cookie(headers, redirects.cookie)
         app_headers = redirects.app_headers.union([name for name in callers if name in headers])
         added = tuple([name for name in callers if name not in app_headers])
@@ -72,7 +75,7 @@ def carry(
     except BaseException:
         callers.clear()  # the same: an interrupt, or headers that can't be changed
         raise
-    return Redirects(first, left_origin, app_headers, cookie, added)
+    return Redirects(first, left_origin, app_headers, cookie, added, strayed)
 
 
 def keep_first_cookie(headers: MutableMapping[str, Any], first: str | None) -> str:
