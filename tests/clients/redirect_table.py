@@ -68,7 +68,7 @@ def _arrived(world: LocalWorld, get: Callable[[str], None], start: str, *stops: 
     found = last.credentials()
     letters = [
         _LETTERS[name]
-        for name in sorted(CREDENTIAL_HEADERS)
+        for name in sorted(CREDENTIAL_HEADERS.intersection(_LETTERS))
         if dict(ALICE)[name] in found.get(name, "")
     ]
     return " ".join(letters) or "none"

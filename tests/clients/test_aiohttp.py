@@ -41,7 +41,10 @@ def run(world, use, **options):
     async def work():
         async with (
             connector(world) as connects,
-            caller_session(world.destinations(), connector=connects, **options) as session,
+            # Where the app sets a header of its own, it calls alone.
+            caller_session(
+                world.destinations(on_conflict="app"), connector=connects, **options
+            ) as session,
         ):
             with as_alice():
                 return await use(session)

@@ -176,7 +176,7 @@ def test_a_target_with_a_scheme_is_told_so(target, trusted):
 
 def test_metadata_named_in_bytes_is_not_overwritten(world, trusted):
     own = ((b"authorization", "Bearer app"),)
-    destinations = world.destinations()
+    destinations = world.destinations(on_conflict="app")
     with (
         secure_channel(target_of(world, "named"), trusted, destinations=destinations) as channel,
         as_alice(),
@@ -275,7 +275,7 @@ def test_a_proxy_from_the_environment_does_not_see_an_insecure_channel(world, va
         with (
             environment(**named, NO_PROXY="", NO_GRPC_PROXY=""),
             insecure_channel(
-                target_of(world, "plain"), destinations=world.destinations()
+                target_of(world, "plain"), destinations=world.destinations(on_conflict="app")
             ) as channel,
             as_alice(),
         ):
@@ -306,7 +306,7 @@ def test_a_proxy_among_the_options_does_not_see_an_insecure_channel(world):
 def test_metadata_that_the_app_gives_a_call_is_not_overwritten(world, trusted):
     with (
         secure_channel(
-            target_of(world, "named"), trusted, destinations=world.destinations()
+            target_of(world, "named"), trusted, destinations=world.destinations(on_conflict="app")
         ) as channel,
         as_alice(),
     ):
@@ -319,13 +319,34 @@ def test_metadata_that_the_app_gives_a_call_is_not_overwritten(world, trusted):
 def test_call_credentials_that_the_app_gives_a_call_are_not_joined_by_the_callers(world, trusted):
     with (
         secure_channel(
-            target_of(world, "named"), trusted, destinations=world.destinations()
+            target_of(world, "named"), trusted, destinations=world.destinations(on_conflict="app")
         ) as channel,
         as_alice(),
     ):
         found = seen(channel, credentials=grpc.access_token_call_credentials("own"))
 
     assert found["authorization"] == "Bearer own"
+
+
+@pytest.mark.parametrize("own", ["metadata", "credentials"])
+def test_an_identity_of_the_app_s_is_refused_or_gives_way(world, trusted, own):
+    given = {
+        "metadata": {"metadata": ((b"Authorization".lower(), "Bearer app"), ("x-api-key", "app"))},
+        "credentials": {"credentials": grpc.access_token_call_credentials("app")},
+    }[own]
+    target = target_of(world, "named")
+    with (
+        secure_channel(target, trusted, destinations=world.destinations()) as channel,
+        as_alice(),
+        pytest.raises(ConfigurationError, match="on_conflict='caller'"),
+    ):
+        seen(channel, **given)
+
+    destinations = world.destinations(on_conflict="caller")
+    with secure_channel(target, trusted, destinations=destinations) as channel, as_alice():
+        found = seen(channel, **given)
+    assert found["authorization"] == ALICE[1]
+    assert "x-api-key" not in found
 
 
 def test_options_and_compression_reach_the_channel(world, trusted):
@@ -353,7 +374,7 @@ def test_interceptors_of_the_app_run_first(world, trusted):
         async with aio_secure_channel(
             target_of(world, "named"),
             trusted,
-            destinations=world.destinations(),
+            destinations=world.destinations(on_conflict="app"),
             interceptors=[Own()],
         ) as channel:
             with as_alice():

@@ -266,7 +266,7 @@ def test_a_redirect_followed_by_hand_is_a_hop_of_the_same_call(library, ours, wo
     world.clear()
     pairs = (ALICE, ("x-team-token", "alice-team"))
     with (
-        ours.caller_client(world.destinations(), verify=world.verify()) as client,
+        ours.caller_client(world.destinations(on_conflict="app"), verify=world.verify()) as client,
         acting_as(*pairs, bindings=()),
     ):
         url = world.redirect("named", world.url("stranger"))

@@ -25,6 +25,7 @@ from passthrough_auth.core.caller import Binding, CallerScope
 from passthrough_auth.core.inbound import Gate
 from passthrough_auth.core.origin import origin_of
 from passthrough_auth.core.outbound import Redirects, check_destinations, keep_first_cookie
+from passthrough_auth.core.outbound._identities import IDENTITIES
 
 ALICE = ("authorization", "Bearer alice-token")
 SESSION = ("cookie", "session=alice-session")
@@ -582,12 +583,98 @@ def walk(destinations, *hops):
         yield headers
 
 
-def test_a_header_that_the_app_set_itself_is_not_overwritten():
-    headers = {"authorization": "Basic own"}
-    with as_alice(ALICE, SESSION):
-        Destinations("https://a.example").carry("https://a.example/", headers)
+def carried(headers, pairs, url="https://a.example/", **options):
+    """The headers of one hop, on which the app has set these, as the caller with these pairs."""
+    with acting_as(*pairs, bindings=()):
+        Destinations(Destination("https://a.example", **options)).carry(url, headers)
+    return headers
 
-    assert headers == {"authorization": "Basic own", **dict([SESSION])}
+
+IDENTITY = [
+    {"authorization": "Basic own"},
+    {"cookie": "app=own"},
+    {"x-api-key": "own"},
+    {"private-token": "own", "authorization": "Bearer own"},
+]
+
+
+@pytest.mark.parametrize("pairs", [[ALICE], [SESSION], [ALICE, SESSION]])
+@pytest.mark.parametrize("own", IDENTITY)
+def test_an_identity_of_the_app_s_and_the_caller_s_never_mix(own, pairs):
+    headers = {"accept": "*/*", **own}
+    with pytest.raises(ConfigurationError) as refused:
+        carried(headers, pairs)
+    assert headers == {"accept": "*/*", **own}  # nothing was changed, and nothing is sent
+    for line in ("Destination('https://a.example', on_conflict='caller')", "'app'", "drop=['"):
+        assert line in str(refused.value)
+
+    assert carried({"accept": "*/*", **own}, pairs, on_conflict="caller") == {
+        "accept": "*/*",
+        **dict(pairs),
+    }
+    assert carried({"accept": "*/*", **own}, pairs, on_conflict="app") == {"accept": "*/*", **own}
+
+
+def test_a_header_equal_to_the_caller_s_is_no_conflict():
+    pairs = [ALICE, SESSION]
+    for value in (ALICE[1], ALICE[1].encode()):
+        assert carried({"authorization": value}, pairs) == dict(pairs)
+
+
+def test_no_caller_is_no_conflict_but_the_caller_s_place_stays_empty():
+    """`on_conflict="caller"` never falls back to the app's."""
+    other = [("x-other", "1")]
+    own = {"x-api-key": "own", "accept": "*/*"}
+    options = {"send": ["authorization"], "on_missing": "anonymous"}
+    assert carried(dict(own), other, **options) == own
+    assert carried(dict(own), other, **options, on_conflict="caller") == {"accept": "*/*"}
+    # Without a caller at all, it is the app's own call.
+    assert carried(dict(own), other, send=[], on_conflict="caller") == own
+    assert carried(dict(own), other, send=[], drop=["X-API-Key"]) == {"accept": "*/*"}
+
+
+def test_names_of_a_destination_s_own():
+    pairs = [ALICE]
+    both = {"x-api-key": "own", "accept": "*/*"}
+    assert carried(dict(both), pairs, beside=["X-API-Key"]) == {**both, **dict(pairs)}
+    assert carried(dict(both), pairs, drop=["X-API-Key"]) == {"accept": "*/*", **dict(pairs)}
+    acme = {"x-acme": "own"}
+    assert carried(dict(acme), pairs) == {**acme, **dict(pairs)}
+    with pytest.raises(ConfigurationError, match="the app's own 'x-acme'"):
+        carried(dict(acme), pairs, identities=["X-Acme"])
+    # What a destination is sent counts too, by the name with which it travels.
+    with pytest.raises(ConfigurationError, match="the app's own 'x-acme'"):
+        carried(dict(acme), pairs, send={"authorization": "X-Acme"})
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"on_conflict": "both"}, "on_conflict is 'raise', 'caller' or 'app', not 'both'"),
+        ({"drop": "x-api-key"}, r"write \['x-api-key'\]"),
+        ({"beside": ["host"]}, r"never forwarded as a credential \(in beside\)"),
+        ({"identities": [7]}, r"in identities"),
+        ({"drop": ["A"], "beside": ["a"]}, "'a' can't be both in drop and in beside"),
+    ],
+)
+def test_a_wrong_word_about_identities_says_what_to_write(options, says):
+    with pytest.raises(ConfigurationError, match=says):
+        Destination("https://a.example", **options)
+
+
+def test_what_identifies_the_app_stays_with_the_origin_it_was_set_for():
+    destinations = Destinations(
+        Destination("https://a.example", beside=["x-gateway"]), "https://b.example"
+    )
+    own = {"x-gateway": "own", "accept": "*/*"}
+    with as_alice():
+        first, second = walk(
+            destinations,
+            ("https://a.example/", dict(own)),
+            ("https://b.example/", {**own, "x-api-key": "own"}),
+        )
+    assert first == {**own, **dict([ALICE])}
+    assert second == {"accept": "*/*", **dict([ALICE])}
 
 
 @pytest.mark.parametrize("headers", [MappingProxyType({}), None, []], ids=repr)
@@ -604,7 +691,7 @@ def test_headers_that_can_t_be_changed_show_no_credential(headers):
 
 def test_a_header_of_the_app_in_place_of_a_callers_leaves_with_the_caller():
     """The caller may have ended before the redirect, and with them the names of their headers."""
-    destinations = Destinations("https://api.example.com")
+    destinations = Destinations(Destination("https://api.example.com", on_conflict="app"))
     headers = {"x-token": "the app's"}
     with as_alice(("x-token", "alice's")):
         redirects = destinations.carry("https://api.example.com/", headers)
@@ -618,7 +705,9 @@ def test_a_header_of_the_app_in_place_of_a_callers_leaves_with_the_caller():
 
 def test_a_header_that_the_app_set_is_not_replaced_within_its_origin():
     """Clients drop Cookie on redirects, and the app's headers of a second try on the third."""
-    destinations = Destinations("https://a.example", "https://b.example")
+    destinations = Destinations(
+        Destination("https://a.example", on_conflict="app"), "https://b.example"
+    )
     redirects, sent = None, []
     with as_alice(ALICE, SESSION):
         for url, headers in [
@@ -633,7 +722,7 @@ def test_a_header_that_the_app_set_is_not_replaced_within_its_origin():
             assert "app=own" not in repr(redirects)
 
     assert sent == [
-        {"cookie": "app=own", **dict([ALICE])},
+        {"cookie": "app=own"},
         {"authorization": "Basic own"},
         {},
         dict([ALICE, SESSION]),
@@ -641,10 +730,13 @@ def test_a_header_that_the_app_set_is_not_replaced_within_its_origin():
     ]
 
 
+APP_OR_CALLER = Destinations(Destination("https://a.example", on_conflict="app"))
+
+
 def cookies_of(*found):
     """The Cookie sent on each hop within one origin, for the Cookie headers of the client."""
     hops = [("https://a.example/", {} if each is None else {"cookie": each}) for each in found]
-    for headers in walk(Destinations("https://a.example"), *hops):
+    for headers in walk(APP_OR_CALLER, *hops):
         yield headers.get("cookie")
 
 
@@ -669,25 +761,22 @@ def test_only_the_fingerprint_of_a_cookie_is_remembered():
     assert "planted-secret" not in first
     assert keep_first_cookie({}, None) == ""
     with as_alice():
-        redirects = Destinations("https://a.example").carry(
-            "https://a.example/", {"cookie": "app=planted-secret"}
-        )
+        redirects = APP_OR_CALLER.carry("https://a.example/", {"cookie": "app=planted-secret"})
     assert redirects.cookie == first
 
 
 def test_carry_returns_the_names_of_added_headers():
-    destinations = Destinations("https://a.example")
     with as_alice(ALICE, SESSION):
-        first = destinations.carry("https://a.example/", {"authorization": "Basic own"})
-        assert first.added == ("cookie",)
+        first = APP_OR_CALLER.carry("https://a.example/", {"authorization": "Basic own"})
+        assert (first.added, first.app_headers) == ((), {"authorization"})
         left = Redirects(origin_of("https://a.example"), left_origin=True)
-        back = destinations.carry("https://a.example/", {"authorization": "Basic own"}, left)
+        back = APP_OR_CALLER.carry("https://a.example/", {"authorization": "Basic own"}, left)
         assert back.added == ("authorization", "cookie")
 
 
 def test_each_hop_is_checked_by_its_own_origin():
     destinations = Destinations(
-        Destination("https://a.example", send={"authorization": "X-App-Token"}),
+        Destination("https://a.example", send={"authorization": "X-App-Token"}, on_conflict="app"),
         "https://b.example",
     )
     hops = [
@@ -737,9 +826,14 @@ def test_a_call_that_began_at_another_origin_is_checked_too():
 def test_the_sensitive_names_are_those_of_every_destination_and_of_the_caller():
     destinations = Destinations(
         "https://a.example",
-        Destination("https://*.b.example", send={"X-Inbound": "X-Outbound: {value}"}),
+        Destination(
+            "https://*.b.example",
+            send={"X-Inbound": "X-Outbound: {value}"},
+            beside=["x-gateway"],
+            identities=["x-acme"],
+        ),
     )
-    fixed = {"authorization", "cookie", "x-inbound", "x-outbound"}
+    fixed = IDENTITIES | {"x-inbound", "x-outbound", "x-gateway", "x-acme"}
 
     assert destinations.sensitive_names() == fixed
     with as_alice(("x-of-the-caller", "t")):
@@ -798,12 +892,13 @@ def test_texts_show_origins_and_names_only():
 
 def test_the_history_of_a_call_holds_no_secret():
     """A client keeps it where the app can see it, such as in the extensions of an httpx request."""
-    headers = {"x-token": "apps-own", "cookie": "app=own"}
-    with as_alice(ALICE, SESSION):
-        redirects = Destinations("https://a.example").carry("https://a.example/", headers)
+    shown = ""
+    for headers in ({"x-token": "apps-own", "cookie": "app=own"}, {"x-token": "apps-own"}):
+        with as_alice(ALICE, SESSION):
+            redirects = APP_OR_CALLER.carry("https://a.example/", headers)
+        shown += repr(redirects) + repr(pickle.dumps(redirects))
 
     assert headers["authorization"] == ALICE[1]
-    shown = repr(redirects) + repr(pickle.dumps(redirects))
     for secret in ("alice-token", "alice-session", "apps-own", "app=own"):
         assert secret not in shown
 

@@ -93,6 +93,8 @@ class _TransportBase(Generic[_RequestT, _ResponseT, _AnyTransportT]):
 
     base_class: ClassVar[type]
     """The class that the library's transports of this kind derive from."""
+    library: ClassVar[str]
+    """Its name. Some SDKs put theirs into the classes of the library."""
     default_class: ClassVar[Callable[..., Any]]
     """The library's transport of this kind that makes connections."""
 
@@ -118,7 +120,7 @@ class _TransportBase(Generic[_RequestT, _ResponseT, _AnyTransportT]):
         if not isinstance(transport, self.base_class):
             kind, given = self.base_class, type(transport).__name__
             raise ConfigurationError(
-                f"transport= takes an {kind.__module__.partition('.')[0]}.{kind.__name__} here, "
+                f"transport= takes an {self.library}.{kind.__name__} here, "
                 f"which {given} is not: write one such as {self.default_class.__name__} or "
                 f"{type(self).__name__}"
             )

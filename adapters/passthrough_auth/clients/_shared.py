@@ -70,7 +70,7 @@ def check_common_settings(
     `DestinationNotAllowed` for a `base_url` that isn't named.
     """
     for name in headers:
-        if name.lower() in destinations.sensitive_names():
+        if name.lower() in destinations.sensitive_names() - destinations.apps_names():
             raise ConfigurationError(
                 f"the header {name!r} of a caller's client would take the place of each caller's "
                 "own. To call as the app itself, use a plain client"

@@ -21,6 +21,7 @@ class CallerTransport(
     For a client of your own: `httpx.Client(transport=CallerTransport(destinations))`.
     """
 
+    library = "httpx"
     base_class = httpx.BaseTransport
     default_class = httpx.HTTPTransport
 
@@ -31,6 +32,7 @@ class AsyncCallerTransport(
 ):
     """`CallerTransport`, for an `httpx.AsyncClient`."""
 
+    library = "httpx"
     base_class = httpx.AsyncBaseTransport
     default_class = httpx.AsyncHTTPTransport
 

@@ -21,6 +21,7 @@ class CallerTransport(
     For a client of your own: `httpx2.Client(transport=CallerTransport(destinations))`.
     """
 
+    library = "httpx2"
     base_class = httpx2.BaseTransport
     default_class = httpx2.HTTPTransport
 
@@ -31,6 +32,7 @@ class AsyncCallerTransport(
 ):
     """`CallerTransport`, for an `httpx2.AsyncClient`."""
 
+    library = "httpx2"
     base_class = httpx2.AsyncBaseTransport
     default_class = httpx2.AsyncHTTPTransport
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from passthrough_auth.core import (
+    ConfigurationError,
     Credentials,
     Destination,
     DestinationNotAllowed,
@@ -49,6 +50,7 @@ def pairs_of(name: str) -> Pairs:
 ALICE: Final = pairs_of("alice")
 BOB: Final = pairs_of("bob")
 TOKEN_ONLY: Final = (("authorization", "Bearer carol-token"),)
+COOKIE_ONLY: Final = (("cookie", "login=dave-cookie"),)
 OWN: Final = {"Authorization": "Basic app-own", "Cookie": "app=own", "X-Team-Token": "app-own"}
 OWN_ARRIVED: Final = {name.lower(): value for name, value in OWN.items()}
 NOTHING: Final[dict[str, str]] = {}
@@ -206,14 +208,73 @@ def one_client_serves_each_caller_in_turn(bench: Bench) -> None:
     assert seen == [dict(ALICE), dict(BOB), NOTHING, dict(ALICE)]
 
 
+_APPS: Final = (
+    {"Authorization": "Bearer app-own"},
+    {"X-Api-Key": "app-own"},
+    {"PRIVATE-TOKEN": "app-own"},
+    {"authorization": "Bearer app-own", "x-api-key": "app-own"},
+)
+_CALLERS: Final = (ALICE, TOKEN_ONLY, COOKIE_ONLY)
+
+
 @case()
-def a_header_that_the_app_set_is_not_overwritten(bench: Bench) -> None:
-    """The app wrote it on the request itself."""
+def two_identities_are_refused_before_anything_is_sent(bench: Bench) -> None:
+    """An SDK's key beside a caller's cookie would make the app act for everybody, in silence."""
+    url = bench.world.url("named")
     with bench.open() as client:
-        own = {"Authorization": "Basic app-own"}
+        for own in _APPS:
+            for pairs in _CALLERS:
+                error = raised(partial(bench.fetch, client, pairs, url, headers=own))
+                assert isinstance(error, ConfigurationError), error
+                assert "on_conflict='caller'" in str(error)
+                assert "app-own" not in str(error)
+
+    assert bench.arrived() == []
+
+
+@case()
+def the_caller_alone_calls_where_the_destination_says_so(bench: Bench) -> None:
+    """Never with what the app has set, not even where the caller has nothing of that name."""
+    url = bench.world.url("named")
+    with bench.open(bench.world.destinations(on_conflict="caller")) as client:
+        for own in _APPS:
+            for pairs in _CALLERS:
+                assert bench.fetch(client, pairs, url, headers=own).credentials() == dict(pairs)
+
+
+@case()
+def the_app_alone_calls_where_the_destination_says_so(bench: Bench) -> None:
+    """With nothing of the caller's."""
+    url = bench.world.url("named")
+    with bench.open(bench.world.destinations(on_conflict="app")) as client:
+        for own in _APPS:
+            arrived = {name.lower(): value for name, value in own.items()}
+            for pairs in _CALLERS:
+                assert bench.fetch(client, pairs, url, headers=own).credentials() == arrived
+        # Without an identity of the app's, the caller calls.
+        assert bench.fetch(client, ALICE, url).credentials() == dict(ALICE)
+
+
+@case()
+def what_an_sdk_always_sets_is_dropped_or_travels_beside(bench: Bench) -> None:
+    """A gateway's key identifies the app, the token the user."""
+    url = bench.world.url("named")
+    own = {"X-Api-Key": "app-own", "Private-Token": "dropped"}
+    named = bench.world.destinations(drop=["PRIVATE-TOKEN"], beside=["x-API-key"])
+    with bench.open(named) as client:
+        for pairs in _CALLERS:
+            reply = bench.fetch(client, pairs, url, headers=own)
+            assert reply.credentials() == {**dict(pairs), "x-api-key": "app-own"}
+
+
+@case()
+def a_header_equal_to_the_callers_is_no_conflict(bench: Bench) -> None:
+    """An app that copies it by hand goes on working."""
+    with bench.open() as client:
+        own = {"Authorization": dict(ALICE)["authorization"]}
         reply = bench.fetch(client, ALICE, bench.world.url("named"), headers=own)
 
-    assert reply.credentials() == {**dict(ALICE), "authorization": "Basic app-own"}
+    assert reply.credentials() == dict(ALICE)
 
 
 @case()
@@ -358,8 +419,10 @@ def a_cancelled_call_raises_cancellation(bench: Bench) -> None:
 # --- Hops -----------------------------------------------------------------------------------------
 
 
-def _followed(bench: Bench, url: str, **options: Any) -> list[tuple[str, dict[str, str]]]:
-    with bench.open() as client:
+def _followed(
+    bench: Bench, url: str, destinations: Destinations | None = None, **options: Any
+) -> list[tuple[str, dict[str, str]]]:
+    with bench.open(destinations) as client:
         bench.fetch(client, ALICE, url, **options)
     return bench.arrived()
 
@@ -454,6 +517,7 @@ def what_the_app_set_stays_with_the_origin_it_was_set_for(bench: Bench) -> None:
     hops = _followed(
         bench,
         world.redirect("named", world.root("stranger"), world.url("named")),
+        world.destinations(on_conflict="app"),
         headers=OWN,
     )
     assert hops == [("named", OWN_ARRIVED), ("stranger", NOTHING), ("named", NOTHING)]
@@ -462,7 +526,12 @@ def what_the_app_set_stays_with_the_origin_it_was_set_for(bench: Bench) -> None:
 @case("http")
 def what_the_app_set_is_not_taken_for_another_named_origin(bench: Bench) -> None:
     """It was set for the first origin."""
-    hops = _followed(bench, bench.world.redirect("named", bench.world.url("second")), headers=OWN)
+    hops = _followed(
+        bench,
+        bench.world.redirect("named", bench.world.url("second")),
+        bench.world.destinations(on_conflict="app"),
+        headers=OWN,
+    )
     assert hops == [("named", OWN_ARRIVED), ("second", dict(ALICE))]
 
 
@@ -470,21 +539,25 @@ def what_the_app_set_is_not_taken_for_another_named_origin(bench: Bench) -> None
 def what_the_app_set_is_kept_within_the_origin(bench: Bench) -> None:
     """As the library does. A Cookie header is dropped by some on any redirect."""
     own = {"Authorization": "Basic app-own", "X-Team-Token": "app-own"}
-    hops = _followed(bench, bench.world.redirect("named", "/whoami"), headers=own)
-    arrived = {**dict(ALICE), "authorization": "Basic app-own", "x-team-token": "app-own"}
+    named = bench.world.destinations(on_conflict="app")
+    hops = _followed(bench, bench.world.redirect("named", "/whoami"), named, headers=own)
+    arrived = {"authorization": "Basic app-own", "x-team-token": "app-own"}
     assert hops == [("named", arrived), ("named", arrived)]
 
 
 @case("http")
 def a_cookie_of_the_apps_is_not_followed_by_the_callers(bench: Bench) -> None:
     """Some drop it on a redirect. The app's token beside the caller's session would be of two."""
-    own = {"Authorization": "Basic app-own", "Cookie": "app=own"}
-    hops = _followed(bench, bench.world.redirect("named", "/to/302?url=/whoami"), headers=own)
-    cookies = [headers.pop("cookie", "dropped") for _, headers in hops]
-    assert cookies[0] == "app=own"
-    assert set(cookies) <= {"app=own", "dropped"}
-    others = {"authorization": "Basic app-own", "x-team-token": "alice-team"}
-    assert hops == [("named", others)] * 3
+    named = bench.world.destinations(on_conflict="app")
+    url = bench.world.redirect("named", "/to/302?url=/whoami")
+    for others in ({"authorization": "Basic app-own"}, {}):
+        bench.world.clear()
+        own = {"Cookie": "app=own", **others}
+        hops = _followed(bench, url, named, headers=own)
+        cookies = [headers.pop("cookie", "dropped") for _, headers in hops]
+        assert cookies[0] == "app=own"
+        assert set(cookies) <= {"app=own", "dropped"}
+        assert hops == [("named", others)] * 3
 
 
 @case("http")
@@ -605,16 +678,16 @@ def a_cookie_set_with_a_challenge_does_not_travel_with_its_answer(bench: Bench) 
     """Libraries take it along. Beside the caller's own cookie it is another identity."""
     url = bench.world.url("named", "/asks-for/Digest")
     apps = {"Cookie": "app=own"}
-    with bench.open() as client:
+    with bench.open(bench.world.destinations(on_conflict="app")) as client:
         bench.fetch(client, ALICE, url, digest=_OF_THE_APP)
         bench.fetch(client, TOKEN_ONLY, url, digest=_OF_THE_APP)
         bench.fetch(client, ALICE, url, digest=_OF_THE_APP, headers=apps)
 
     hops = [headers for _, headers in bench.arrived()]
-    schemes = [headers["authorization"].partition(" ")[0] for headers in hops]
-    assert schemes == ["Bearer", "Digest"] * 3
+    schemes = [headers.get("authorization", "").partition(" ")[0] for headers in hops]
+    assert schemes == ["Bearer", "Digest"] * 2 + ["", "Digest"]
     cookies = [headers.get("cookie") for headers in hops]
-    assert cookies == ["login=alice-cookie"] * 2 + [None] * 2 + ["app=own"] * 2
+    assert cookies == ["login=alice-cookie", None, None, None, "app=own", "app=own"]
 
 
 @case("http", "digest")
@@ -623,7 +696,7 @@ def a_cookie_set_by_a_stranger_on_the_way_does_not_travel_back(bench: Bench) -> 
     world = bench.world
     # Of the same host on another port: cookies don't tell the two apart.
     url = world.redirect("named", world.url("neighbour", "/asks-for/Digest"))
-    with bench.open() as client:
+    with bench.open(world.destinations(on_conflict="app")) as client:
         for pairs in (ALICE, TOKEN_ONLY):
             bench.fetch(client, pairs, url, digest=_OF_THE_APP)
 

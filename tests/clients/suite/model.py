@@ -13,7 +13,9 @@ from passthrough_auth.core.caller import CallerScope
 Feature = str
 """One of "http" hops, "base_url", "digest" auth, "cancellation" of a call: some clients lack it."""
 
-CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-team-token"})
+CREDENTIAL_HEADERS = frozenset(
+    {"authorization", "cookie", "private-token", "x-api-key", "x-team-token"}
+)
 """The headers that count as credentials where they arrive, with any value."""
 
 

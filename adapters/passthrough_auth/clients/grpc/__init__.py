@@ -40,9 +40,10 @@ def secure_channel(
 ) -> grpc.Channel:
     """`grpc.secure_channel`, with each call on it made as the caller of the request being served.
 
-    `target` is `host:port`, and `https://host:port` must be among the destinations. Metadata that
-    the app gives a call itself is not overwritten. Each call raises the errors of
-    `Destinations.headers_for`, before anything is sent, and else those of gRPC.
+    `target` is `host:port`, and `https://host:port` must be among the destinations. Each call
+    raises the errors of `Destinations.headers_for`, and `ConfigurationError` for an identity of the
+    app's own beside the caller's, in metadata or call credentials, which its destination does not
+    decide. All of them are raised before anything is sent; the others are gRPC's.
 
     `credentials` are those of TLS or ALTS. Composite ones are refused, as they would go with every
     call in place of the caller's. Give `credentials=` to a single call instead.

@@ -29,12 +29,13 @@ class _Interceptor:
         self._metadata = metadata
 
     async def call(self, continuation: Continuation, details: Any, request: Any) -> Any:
-        """Make the call, with the caller's metadata beside the app's own."""
+        """Make the call, with the caller's metadata."""
+        metadata, credentials = self._metadata.of(details)
         carrying = grpc.aio.ClientCallDetails(
             details.method,
             details.timeout,
-            grpc.aio.Metadata(*self._metadata.of(details)),
-            details.credentials,
+            grpc.aio.Metadata(*metadata),
+            credentials,
             details.wait_for_ready,
         )
         return await continuation(carrying, request)

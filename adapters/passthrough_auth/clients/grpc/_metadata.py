@@ -24,23 +24,29 @@ class CallerMetadata:
         self._destinations = destinations
         self._origin = origin
 
-    def of(self, details: Any) -> Metadata:
-        """The call's own metadata, and the current caller's under the names that are left.
+    def of(self, details: Any) -> tuple[Metadata, Any]:
+        """The metadata and the call credentials of one call: the app's own and the caller's.
 
         `details` are those that gRPC gives an interceptor. Raises the errors of
-        `Destinations.headers_for`, and `ConfigurationError` for a name that gRPC can't send.
+        `Destinations.headers_for` and `Destinations.settle`, and `ConfigurationError` for a name
+        that gRPC can't send.
         """
-        app_metadata: list[tuple[Any, str | bytes]] = list(details.metadata or ())
         # gRPC takes names as bytes, too.
-        names = (name.decode() if isinstance(name, bytes) else name for name, _ in app_metadata)
-        taken = {name.lower() for name in names}
+        apps: list[tuple[str, str | bytes]] = [
+            (name.decode() if isinstance(name, bytes) else name, value)
+            for name, value in details.metadata or ()
+        ]
+        sent: dict[str, object] = {name.lower(): value for name, value in apps}
         if details.credentials is not None:
             # The app authenticates this call by itself. gRPC sends that under this name.
-            taken.add("authorization")
+            sent["authorization"] = details.credentials
         callers = self._destinations.headers_for(self._origin)
-        check_names(callers)
-        added = [(name, value) for name, value in callers.items() if name not in taken]
-        return [*app_metadata, *added]
+        settled = self._destinations.settle(self._origin, sent, callers)
+        check_names(settled.callers)
+        replaced = settled.removed.union(settled.callers)
+        kept = [(name, value) for name, value in apps if name.lower() not in replaced]
+        credentials = None if "authorization" in settled.removed else details.credentials
+        return [*kept, *settled.callers.items()], credentials
 
 
 def check_names(names: Iterable[str]) -> None:

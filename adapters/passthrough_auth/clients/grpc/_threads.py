@@ -84,11 +84,12 @@ class _Interceptor(
         return self._call(continuation, client_call_details, _in_context(request_iterator))
 
     def _call(self, continuation: Continuation, details: Any, request: Any) -> Any:
+        metadata, credentials = self._metadata.of(details)
         carrying = _CallDetails(
             details.method,
             details.timeout,
-            self._metadata.of(details),
-            details.credentials,
+            metadata,
+            credentials,
             details.wait_for_ready,
             details.compression,
         )

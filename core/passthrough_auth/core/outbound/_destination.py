@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal, NamedTuple, cast, final
+from typing import Any, Literal, NamedTuple, cast, final
 
 from passthrough_auth.core._checking import checked_collection, checked_flag
 from passthrough_auth.core._credential_rules import name_problem, valid_value
@@ -14,6 +14,8 @@ from passthrough_auth.core.errors import (
     NoCaller,
 )
 from passthrough_auth.core.origin import Origin, origin_alone, origin_of, redacted
+
+from ._identities import Conflicts, OnConflict, Settled
 
 OnMissing = Literal["raise", "anonymous"]
 Send = Iterable[str] | Mapping[str, str]
@@ -74,12 +76,20 @@ class Destination:
         on_missing: What to do if the caller has none of these credentials, or if a public path or a
             preflight has no caller: "raise", or send nothing ("anonymous"). In any other situation
             a missing caller raises.
+        on_conflict: What to do with a call that carries the caller's credentials beside an identity
+            of the app's own, such as the key that an SDK sets: "raise" `ConfigurationError`, let
+            the "caller" call alone, or let the "app".
+        drop: Headers of an SDK's own that are never sent there.
+        beside: Headers that identify the app there, beside the caller, such as a gateway's
+            subscription key.
+        identities: More headers in which the app says who it is. `x-api-key` and its like are
+            known.
         plain_http: Permits `http://` to another machine. Everyone on the way can read it.
 
     Raises `ConfigurationError` for an invalid option.
     """
 
-    __slots__ = ("_lines", "_on_missing", "_origin", "_wildcard")
+    __slots__ = ("_lines", "_on_missing", "_origin", "_wildcard", "conflicts")
 
     _origin: Origin
     _wildcard: bool
@@ -91,6 +101,10 @@ class Destination:
         *,
         send: Send | None = None,
         on_missing: OnMissing = "raise",
+        on_conflict: OnConflict = "raise",
+        drop: Iterable[str] | None = None,
+        beside: Iterable[str] | None = None,
+        identities: Iterable[str] | None = None,
         plain_http: bool = False,
     ) -> None:
         self._wildcard, self._origin = _checked_origin(origin)
@@ -101,6 +115,9 @@ class Destination:
                 f"on_missing is 'raise' or 'anonymous', not {on_missing!r} (for {self})"
             )
         self._on_missing = on_missing
+        self.conflicts = Conflicts.checked(
+            str(self), on_conflict, drop=drop, beside=beside, identities=identities
+        )
 
     @property
     def origin(self) -> Origin:
@@ -144,10 +161,18 @@ class Destination:
             self._check_missing()
         return selected
 
+    def settle(self, origin: Origin, sent: Mapping[str, Any], callers: dict[str, str]) -> Settled:
+        """Decide between the app's own headers and the caller's. `Conflicts.settle` says how."""
+        if self._lines == ():
+            # Called without any caller, so with whatever identity the app has.
+            return Settled(self.conflicts.drop.intersection(name.lower() for name in sent), {})
+        return self.conflicts.settle(origin, sent, callers)
+
     def sensitive_names(self) -> frozenset[str]:
-        """The lower-case names of the credentials that are sent here, as they came and as sent."""
+        """The lower-case names of what may identify someone here: the caller or the app."""
         lines = self._lines or ()
-        return frozenset(name for line in lines for name in (line.credential, line.name))
+        callers = frozenset(name for line in lines for name in (line.credential, line.name))
+        return callers | self.conflicts.identities | self.conflicts.beside
 
     def sent_names(self) -> frozenset[str]:
         """The lower-case names of headers that `send` names. Without it, they are the caller's."""

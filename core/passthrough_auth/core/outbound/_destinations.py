@@ -5,7 +5,7 @@ origin that the app has not named.
 """
 
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, final
 
 from passthrough_auth.core._checking import not_destinations
@@ -14,10 +14,9 @@ from passthrough_auth.core.errors import ConfigurationError, DestinationNotAllow
 from passthrough_auth.core.origin import Origin, origin_of
 
 from ._destination import Destination
+from ._identities import Settled
 from ._redirects import Redirects, carry
 
-# These identify a caller, even if no destination is configured to get them.
-_ALWAYS_SENSITIVE = frozenset({"authorization", "cookie"})
 # Any scheme and host.
 _FULL_URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://[^/?#]", re.ASCII | re.IGNORECASE)
 
@@ -49,7 +48,7 @@ class Destinations(NamedOrigins):
         self._wildcards: dict[Origin, Destination] = {}
         for given in destinations:
             self._add(given if isinstance(given, Destination) else Destination(given))
-        self._sensitive = _ALWAYS_SENSITIVE.union(*(each.sensitive_names() for each in self))
+        self._sensitive = frozenset[str]().union(*(each.sensitive_names() for each in self))
 
     def headers_for(self, url: str | Origin) -> dict[str, str]:
         """The headers that a request to this URL carries on behalf of the caller.
@@ -69,6 +68,18 @@ class Destinations(NamedOrigins):
         origin = _checked_origin(url)
         self._destination_of(origin)
         return origin
+
+    def apps_names(self) -> frozenset[str]:
+        """The lower-case names of headers that identify the app beside the caller, somewhere."""
+        return frozenset[str]().union(*(each.conflicts.beside for each in self))
+
+    def settle(self, origin: Origin, sent: Mapping[str, Any], callers: dict[str, str]) -> Settled:
+        """Decide between the app's own headers of a hop to this origin, and the caller's.
+
+        `sent` finds the app's headers by lower-case name; `callers` is the result of `headers_for`.
+        Raises `ConfigurationError` for two identities between which the destination doesn't decide.
+        """
+        return self._destination_of(origin).settle(origin, sent, callers)
 
     def names(self, origin: Origin) -> bool:
         """Whether credentials may travel to this origin."""
@@ -108,12 +119,13 @@ class Destinations(NamedOrigins):
         credentials if that origin is named, and none at all otherwise. Then no later hop carries
         any either: an origin that is not named chose where it goes.
 
-        A header that the app itself set stays unchanged while the call stays at its first origin.
-        For Cookie, that is only the one with which the call began. If the client drops that header,
-        as some do with Cookie on a redirect, the caller's does not replace it: it would mix two
-        identities with the app's other headers.
+        An identity of the app's own beside the caller's is a conflict, which the destination
+        decides. If the app calls alone, it does so for as long as the call stays at its first
+        origin, also if the client drops that header, as some do with Cookie on a redirect. For
+        Cookie, the app's own is only the one with which the call began.
 
-        Raises the same errors as `headers_for`, and leaves the headers as they are then. If the hop
+        Raises the same errors as `headers_for`, and `ConfigurationError` for a conflict that the
+        destination doesn't decide. The headers stay as they are then. If the hop
         is `proxied`, it also raises `DestinationNotAllowed` instead of sending the caller's
         credentials in plain http, which the proxy could read; that text ends with `advice`.
         """
@@ -122,8 +134,8 @@ class Destinations(NamedOrigins):
     def sensitive_names(self) -> frozenset[str]:
         """The lower-case names of headers that must not reach an origin that is not named.
 
-        They are Authorization, Cookie, every header of a destination, and every header of the
-        caller.
+        They are Authorization, Cookie and other headers in which an app says who it is, every
+        header of a destination, and every header of the caller.
         """
         scope = current_scope()
         return self._sensitive if scope is None else self._sensitive.union(scope.credential_names())

@@ -1,19 +1,21 @@
 """What each hop of a call carries. A hop is one request: the first, or one after a redirect."""
 
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, NamedTuple, Protocol
 
 from passthrough_auth.core.caller import Credential
 from passthrough_auth.core.errors import DestinationNotAllowed
 from passthrough_auth.core.origin import Origin, origin_of
 
+from ._identities import Settled
+
 
 class Redirects(NamedTuple):
     """The history of one call, after a hop that `Destinations.carry` has prepared.
 
     `origin` is the origin of the first hop, and `left_origin` is true from the first hop that
-    leaves it. Until then, `app_headers` has the names of headers that the app itself set instead of
-    the caller's, and `cookie` is the result of `keep_first_cookie` for the first hop. `added` has
+    leaves it. Until then, `app_headers` has the names of headers that identify the app, which calls
+    alone, and `cookie` is the result of `keep_first_cookie` for the first hop. `added` has
     the names of the caller's headers that were added to this hop. A client may have to remove them
     again. `strayed` is true from the first hop to an origin that is not named. That origin chose
     where the call went on, so no later hop carries anything of the caller's.
@@ -33,6 +35,10 @@ class _Destinations(Protocol):
     def headers_for(self, url: str | Origin) -> dict[str, str]: ...
 
     def names(self, origin: Origin) -> bool: ...
+
+    def settle(
+        self, origin: Origin, sent: Mapping[str, Any], callers: dict[str, str]
+    ) -> Settled: ...
 
     def sensitive_names(self) -> frozenset[str]: ...
 
@@ -63,19 +69,30 @@ def carry(
     try:
         if left_origin:
             # The app's own too that stood in place of a caller's who may have ended since.
-            for name in destinations.sensitive_names() | redirects.app_headers:
-                if name in headers:
-                    del headers[name]
+            _remove(destinations.sensitive_names() | redirects.app_headers, headers)
             redirects = Redirects(first, left_origin, strayed=strayed)
         cookie = keep_first_cookie(headers, redirects.cookie)
-        app_headers = redirects.app_headers.union([name for name in callers if name in headers])
-        added = tuple([name for name in callers if name not in app_headers])
-        for name in added:
+        if strayed:
+            return redirects._replace(cookie=cookie)
+        if redirects.app_headers:
+            # The app began this call alone, and the client has dropped its header since.
+            callers = {}
+        settled = destinations.settle(reached or first, headers, callers)
+        callers = settled.callers
+        _remove(settled.removed, headers)
+        for name in callers:
             headers[name] = callers[name]
     except BaseException:
         callers.clear()  # the same: an interrupt, or headers that can't be changed
         raise
-    return Redirects(first, left_origin, app_headers, cookie, added, strayed)
+    app_headers = redirects.app_headers | settled.apps
+    return Redirects(first, left_origin, app_headers, cookie, tuple(callers))
+
+
+def _remove(names: Iterable[str], headers: MutableMapping[str, Any]) -> None:
+    for name in names:
+        if name in headers:
+            del headers[name]
 
 
 def keep_first_cookie(headers: MutableMapping[str, Any], first: str | None) -> str:
