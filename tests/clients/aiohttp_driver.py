@@ -45,4 +45,6 @@ class Aiohttp(AsyncDriver):
             timeout=aiohttp.ClientTimeout(total=call.timeout),
             proxy=call.proxy,
         ) as response:
+            if call.raises:
+                response.raise_for_status()
             return Reply.of(response.status, await response.read(), response.headers)

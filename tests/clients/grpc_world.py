@@ -16,6 +16,11 @@ from tests.clients.suite.world import ORIGINS
 from passthrough_auth.testing._local_server import LOOPBACK
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+_CODES = {
+    "401": grpc.StatusCode.UNAUTHENTICATED,
+    "403": grpc.StatusCode.PERMISSION_DENIED,
+    "404": grpc.StatusCode.NOT_FOUND,
+}
 _SERVICE = "passthrough.Echo"
 
 
@@ -28,6 +33,7 @@ class GrpcWorld(LocalWorld):
     """One server for each origin. A request is the path of a URL.
 
     `/slow/2` takes two seconds, unless its call ends before; `/held` until `let_go` is set.
+    `/status/401` is answered with the status code of that meaning.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -71,6 +77,8 @@ class GrpcWorld(LocalWorld):
                 over = threading.Event()
                 if context.add_callback(over.set):
                     over.wait(float(rest[0]))
+            if action == "status":
+                context.abort(_CODES[rest[0]], "refused")
             if action == "held":
                 self.let_go.wait(60)
             return json.dumps({"headers": metadata}).encode()

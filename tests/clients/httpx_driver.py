@@ -43,6 +43,8 @@ class Sync(_Library, SyncDriver):
         shared, proxied = client  # a proxy is given to a client, not to a call
         with proxied(call.proxy) if call.proxy else nullcontext(shared) as chosen:
             answer = self.request(chosen, call)
+        if call.raises:
+            answer.raise_for_status()
         return Reply.of(answer.status_code, answer.content, answer.headers)
 
 
@@ -56,4 +58,6 @@ class Async(_Library, AsyncDriver):
         shared, proxied = client
         async with proxied(call.proxy) if call.proxy else nullcontext(shared) as chosen:
             answer = await self.request(chosen, call)
+        if call.raises:
+            answer.raise_for_status()
         return Reply.of(answer.status_code, answer.content, answer.headers)

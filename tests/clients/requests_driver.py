@@ -31,4 +31,6 @@ class Requests(SyncDriver):
             proxies={"all": call.proxy} if call.proxy else None,
             auth=HTTPDigestAuth(*call.digest) if call.digest else None,
         )
+        if call.raises:
+            response.raise_for_status()
         return Reply.of(response.status_code, response.content, response.headers)

@@ -16,6 +16,7 @@ import trino.dbapi
 from passthrough_auth.clients.httpx2 import async_caller_client, caller_client
 from passthrough_auth.clients.requests import CallerSession
 from passthrough_auth.core import ConfigurationError, Destination, Destinations, acting_as
+from passthrough_auth.core.inbound import AsgiRequest, Gate
 
 TOKEN = ("authorization", "Bearer alice")
 COOKIE = ("cookie", "sso=alice")
@@ -51,6 +52,12 @@ class Upstream(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length") or 0))
         identity = {name.lower(): value for name, value in self.headers.items()}
         self.server.seen.append({name: identity[name] for name in IDENTITY & identity.keys()})
+        if self.server.refuses:
+            self.send_response(self.server.refuses)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+            return
         body = json.dumps(ANSWERS[self.path.partition("?")[0]]).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -68,7 +75,7 @@ class Upstream(BaseHTTPRequestHandler):
 @pytest.fixture
 def upstream():
     with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
-        server.seen = []
+        server.seen, server.refuses = [], None
         server.root = f"http://127.0.0.1:{server.server_port}"
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
@@ -191,3 +198,17 @@ def test_an_asynchronous_sdk_too(pairs, upstream):
 
     asyncio.run(work())
     assert upstream.seen == [dict(pairs)]
+
+
+@pytest.mark.parametrize(("status", "detail"), [(401, "not accepted"), (403, "Permission denied")])
+@pytest.mark.parametrize("sdk", [openai_sdk, anthropic_sdk])
+def test_what_an_sdk_raises_for_a_refused_caller_is_the_answer(sdk, status, detail, upstream):
+    """Neither shows the response of the call as a cause."""
+    upstream.refuses = status
+    request = AsgiRequest({"type": "http", "method": "GET", "path": "/", "headers": []})
+    for who, answer in (("caller", status), ("app", None)):
+        with pytest.raises((openai.APIError, anthropic.APIError)) as caught:
+            arrived(sdk, upstream, [TOKEN], on_conflict=who)
+        refusal = Gate(bindings=()).refusal_for(request, caught.value)
+        assert (refusal and refusal.status) == answer
+        assert refusal is None or detail in refusal.body.decode()

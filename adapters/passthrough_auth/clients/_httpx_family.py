@@ -6,6 +6,7 @@ Nothing here imports either. The modules `httpx` and `httpx2` beside this one na
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from passthrough_auth.core.caller import mark_answer
 from passthrough_auth.core.errors import ConfigurationError
 from passthrough_auth.core.outbound import Destinations, check_destinations
 
@@ -55,6 +56,9 @@ class _Request(Protocol):
 
 
 class _Response(Protocol):
+    @property
+    def status_code(self) -> int: ...
+
     @property
     def headers(self) -> Any: ...
 
@@ -151,8 +155,10 @@ class _TransportBase(Generic[_RequestT, _ResponseT, _AnyTransportT]):
         request.extensions = {**request.extensions, _REDIRECTS: redirects}
         return outgoing
 
-    def _incoming(self, response: _ResponseT) -> _ResponseT:
+    def _incoming(self, request: _RequestT, response: _ResponseT) -> _ResponseT:
         """The response, without cookies for a jar that other callers' requests take them from."""
+        if request.extensions[_REDIRECTS].added:
+            mark_answer(response, response.status_code)
         if self._shared_jar and "set-cookie" in response.headers:
             del response.headers["set-cookie"]
         return response
@@ -162,7 +168,8 @@ class SyncTransportBase(_TransportBase[_RequestT, _ResponseT, _TransportT]):
     """The base of the sync `CallerTransport` of each library."""
 
     def handle_request(self, request: _RequestT) -> _ResponseT:
-        return self._incoming(self._transport.handle_request(self._outgoing(request)))
+        response = self._transport.handle_request(self._outgoing(request))
+        return self._incoming(request, response)
 
     def close(self) -> None:
         self._transport.close()
@@ -172,7 +179,8 @@ class AsyncTransportBase(_TransportBase[_RequestT, _ResponseT, _AsyncTransportT]
     """The base of the `AsyncCallerTransport` of each library."""
 
     async def handle_async_request(self, request: _RequestT) -> _ResponseT:
-        return self._incoming(await self._transport.handle_async_request(self._outgoing(request)))
+        response = await self._transport.handle_async_request(self._outgoing(request))
+        return self._incoming(request, response)
 
     async def aclose(self) -> None:
         await self._transport.aclose()

@@ -5,9 +5,11 @@ async with caller_session(Destinations("https://api.example.com")) as session:
 """
 
 from contextvars import ContextVar, Token
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+from passthrough_auth.core.caller import hand_on_mark, mark_answer
 from passthrough_auth.core.errors import ConfigurationError
 from passthrough_auth.core.outbound import (
     Destinations,
@@ -43,13 +45,30 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
     check_common_settings(options, headers, check_destinations(destinations))
     require_running_loop("caller_session(...)")
     app_middlewares = options.pop("middlewares", ())
+    response_class = options.pop("response_class", None) or aiohttp.ClientResponse
     app_traces = options.pop("trace_configs", None) or ()
     return aiohttp.ClientSession(
         middlewares=(_begin_hop, *app_middlewares, _CallerMiddleware(destinations)),
         trace_configs=[*app_traces, _trace_of_calls(destinations)],
         cookie_jar=aiohttp.DummyCookieJar(),
+        response_class=_marking_its_errors(response_class),
         **options,
     )
+
+
+@cache
+def _marking_its_errors(response_class: type[aiohttp.ClientResponse]) -> Any:
+    """This class of responses, whose errors say that upstream refused the caller, if it did."""
+
+    class CallerResponse(response_class):  # type: ignore[valid-type, misc]  # given at run time
+        def raise_for_status(self) -> None:
+            try:
+                super().raise_for_status()
+            except aiohttp.ClientResponseError as error:
+                hand_on_mark(self, error)
+                raise
+
+    return CallerResponse
 
 
 class _Call:
@@ -134,7 +153,10 @@ class _CallerMiddleware:
         # removed when the hop began.
         call.redirects = redirects._replace(cookie=None)
         try:
-            return await handler(request)
+            response = await handler(request)
+            if redirects.added:
+                mark_answer(response, response.status)
+            return response
         finally:
             # They have been sent. Errors raised later show the headers that are here then.
             for name in redirects.added:

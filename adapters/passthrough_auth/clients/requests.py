@@ -7,6 +7,7 @@ session.get("https://api.example.com/reports")
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from passthrough_auth.core.caller import mark_answer
 from passthrough_auth.core.origin import Origin
 from passthrough_auth.core.outbound import Destinations, Redirects, check_destinations
 from passthrough_auth.optional_import import optional_import
@@ -91,6 +92,8 @@ class _HopAdapter(BaseAdapter):
             error.request = request
             raise
         response.request = request
+        if redirects.added:
+            mark_answer(response, response.status_code)
         # Redirects read the history there, and an authentication that answers a challenge, such as
         # Digest, sends its answer by it.
         after = _HopAdapter(self._mounted, self._destinations, redirects)

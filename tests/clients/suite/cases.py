@@ -30,6 +30,7 @@ from passthrough_auth.core import (
     snapshot,
 )
 from passthrough_auth.core.caller import CallerScope
+from passthrough_auth.core.inbound import AsgiRequest, Gate
 
 from .model import As, Call, Driver, Feature, Reply
 from .proxy import recording_proxy
@@ -275,6 +276,37 @@ def a_header_equal_to_the_callers_is_no_conflict(bench: Bench) -> None:
         reply = bench.fetch(client, ALICE, bench.world.url("named"), headers=own)
 
     assert reply.credentials() == dict(ALICE)
+
+
+@case("refusals")
+def an_upstream_that_refuses_the_caller_is_the_answer(bench: Bench) -> None:
+    """What the library raises for its 401 or 403, left uncaught, or as the cause of another."""
+    gate = Gate(bindings=())
+    request = AsgiRequest({"type": "http", "method": "GET", "path": "/", "headers": []})
+    with bench.open() as client:
+        for status, detail in ((401, "not accepted"), (403, "Permission denied")):
+            url = bench.world.url("named", f"/status/{status}")
+            error = raised(partial(bench.fetch, client, TOKEN_ONLY, url, raises=True))
+            for each in (error, _caused_by(error)):
+                refusal = gate.refusal_for(request, each)
+                assert refusal is not None, repr(error)
+                assert refusal.status == status
+                assert detail in refusal.body.decode()
+        # Without the caller, or with another status, it is the app's own error.
+        for found, pairs in ((404, TOKEN_ONLY), (401, COOKIE_ONLY), (403, COOKIE_ONLY)):
+            url = bench.world.url("named", f"/status/{found}")
+            with bench.open(
+                bench.world.destinations(send=["authorization"], on_missing="anonymous")
+            ) as narrow:
+                error = raised(partial(bench.fetch, narrow, pairs, url, raises=True))
+            assert not isinstance(error, PassthroughAuthError)
+            assert gate.refusal_for(request, error) is None, repr(error)
+
+
+def _caused_by(error: BaseException) -> BaseException:
+    other = RuntimeError("the app's own")
+    other.__cause__ = error
+    return other
 
 
 @case()

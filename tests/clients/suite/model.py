@@ -11,7 +11,8 @@ from passthrough_auth.core import Destinations, acting_as
 from passthrough_auth.core.caller import CallerScope
 
 Feature = str
-"""One of "http" hops, "base_url", "digest" auth, "cancellation" of a call: some clients lack it."""
+"""One of "http" hops, "base_url", "digest" auth, "cancellation" of a call, "refusals" told from
+other errors: some clients lack it."""
 
 CREDENTIAL_HEADERS = frozenset(
     {"authorization", "cookie", "private-token", "x-api-key", "x-team-token"}
@@ -34,6 +35,8 @@ class Call:
     timeout: float = 60.0
     proxy: str | None = None
     digest: tuple[str, str] | None = None
+    raises: bool = False
+    """Whether to raise the library's error for a status of 400 and more, as apps do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Driver(ABC):
     """How the suite uses one client library. A new client needs no more than this."""
 
     name: str
-    features: frozenset[Feature] = frozenset({"http"})
+    features: frozenset[Feature] = frozenset({"http", "refusals"})
     refused: tuple[type[BaseException], ...]
     """The library's errors for a refused connection."""
     timed_out: tuple[type[BaseException], ...]

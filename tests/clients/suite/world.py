@@ -152,7 +152,7 @@ class HttpWorld(LocalWorld):
         ):
             await _respond(send, 401, [cookie, _CHALLENGE])
             return
-        status = 200
+        status = int(rest[0]) if action == "status" else 200
         if action == "flaky" and rest[0] not in self._flaky:
             self._flaky.add(rest[0])
             status = 503

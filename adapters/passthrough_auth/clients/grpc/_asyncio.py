@@ -5,10 +5,11 @@ from typing import Any
 
 import grpc.aio
 
+from passthrough_auth.core.caller import mark_answer
 from passthrough_auth.core.origin import Origin
 from passthrough_auth.core.outbound import Destinations
 
-from ._metadata import CallerMetadata
+from ._metadata import CallerMetadata, status_of
 
 Continuation = Callable[..., Any]
 
@@ -30,7 +31,7 @@ class _Interceptor:
 
     async def call(self, continuation: Continuation, details: Any, request: Any) -> Any:
         """Make the call, with the caller's metadata."""
-        metadata, credentials = self._metadata.of(details)
+        metadata, credentials, as_caller = self._metadata.of(details)
         carrying = grpc.aio.ClientCallDetails(
             details.method,
             details.timeout,
@@ -38,7 +39,14 @@ class _Interceptor:
             credentials,
             details.wait_for_ready,
         )
-        return await continuation(carrying, request)
+        call = await continuation(carrying, request)
+        if as_caller and isinstance(call, grpc.aio.UnaryUnaryCall):
+            try:
+                await call
+            except grpc.aio.AioRpcError as error:
+                mark_answer(error, status_of)
+                raise
+        return call
 
 
 class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):

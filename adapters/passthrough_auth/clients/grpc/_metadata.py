@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import grpc
+
 from passthrough_auth.core.errors import ConfigurationError
 from passthrough_auth.core.origin import Origin
 from passthrough_auth.core.outbound import Destinations
@@ -24,8 +26,8 @@ class CallerMetadata:
         self._destinations = destinations
         self._origin = origin
 
-    def of(self, details: Any) -> tuple[Metadata, Any]:
-        """The metadata and the call credentials of one call: the app's own and the caller's.
+    def of(self, details: Any) -> tuple[Metadata, Any, bool]:
+        """The metadata and call credentials of one call, and whether it carries the caller.
 
         `details` are those that gRPC gives an interceptor. Raises the errors of
         `Destinations.headers_for` and `Destinations.settle`, and `ConfigurationError` for a name
@@ -46,7 +48,18 @@ class CallerMetadata:
         replaced = settled.removed.union(settled.callers)
         kept = [(name, value) for name, value in apps if name.lower() not in replaced]
         credentials = None if "authorization" in settled.removed else details.credentials
-        return [*kept, *settled.callers.items()], credentials
+        return [*kept, *settled.callers.items()], credentials, bool(settled.callers)
+
+
+def status_of(error: Any) -> int | None:
+    """The HTTP status for the status of a call that upstream refused; None for any other error.
+
+    https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
+    """
+    return {
+        grpc.StatusCode.UNAUTHENTICATED: 401,
+        grpc.StatusCode.PERMISSION_DENIED: 403,
+    }.get(error.code())
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, cast
 
 import grpc
 
-from passthrough_auth.core.caller import BodyInContext, without_caller
+from passthrough_auth.core.caller import BodyInContext, mark_answer, without_caller
 from passthrough_auth.core.origin import Origin
 from passthrough_auth.core.outbound import Destinations
 
-from ._metadata import CallerMetadata
+from ._metadata import CallerMetadata, status_of
 
 Continuation = Callable[..., Any]
 
@@ -84,7 +84,7 @@ class _Interceptor(
         return self._call(continuation, client_call_details, _in_context(request_iterator))
 
     def _call(self, continuation: Continuation, details: Any, request: Any) -> Any:
-        metadata, credentials = self._metadata.of(details)
+        metadata, credentials, as_caller = self._metadata.of(details)
         carrying = _CallDetails(
             details.method,
             details.timeout,
@@ -96,7 +96,11 @@ class _Interceptor(
         # A thread that gRPC starts for one call serves all calls of the channel: it runs their
         # callbacks, in a copy of the context that it was started in.
         with without_caller():
-            return continuation(carrying, request)
+            call = continuation(carrying, request)
+        if as_caller:
+            # It is also the error that is raised if it fails.
+            mark_answer(call, status_of)
+        return call
 
 
 def _in_context(requests: Iterable[Any]) -> Iterator[Any]:

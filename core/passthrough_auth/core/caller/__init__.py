@@ -7,6 +7,7 @@ requests nor destinations. An app's own names are in `passthrough_auth.core`.
 from typing import TYPE_CHECKING
 
 from ._acting_as import acting_as
+from ._answers import hand_on_mark, mark_answer
 from ._bindings import Binding, Bindings, checked_bindings, discovery, find_refusal
 from ._context import (
     CallerScope,
@@ -43,6 +44,8 @@ __all__ = [
     "current_scope",
     "discovery",
     "find_refusal",
+    "hand_on_mark",
+    "mark_answer",
     "reset_caller",
     "snapshot",
     "without_caller",

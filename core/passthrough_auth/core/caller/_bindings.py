@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast, final
 from passthrough_auth.core._checking import checked_collection
 from passthrough_auth.core.errors import CallerError, ConfigurationError, NoCaller
 
+from ._answers import marked_refusal
 from ._context import caller_var
 from ._credentials import NOBODY, Credentials
 
@@ -167,10 +168,11 @@ def _find_refusal(
         seen.add(id(cause))
         if isinstance(cause, CallerError):
             return cause
+        refused: CallerError | None = marked_refusal(cause)
         for binding in bindings:
-            refused = binding.caller_refused(cause)
-            if refused is not None:
-                return refused
+            refused = refused or binding.caller_refused(cause)
+        if refused is not None:
+            return refused
         if isinstance(cause, BaseExceptionGroup):
             group = cast("BaseExceptionGroup[BaseException]", cause)
             refusals = [_find_refusal(each, bindings, {*seen}) for each in group.exceptions]
