@@ -835,6 +835,7 @@ def test_the_sensitive_names_are_those_of_every_destination_and_of_the_caller():
     )
     fixed = IDENTITIES | {"x-inbound", "x-outbound", "x-gateway", "x-acme"}
 
+    assert destinations.apps_names() == {"x-gateway"}
     assert destinations.sensitive_names() == fixed
     with as_alice(("x-of-the-caller", "t")):
         assert destinations.sensitive_names() == fixed | {"x-of-the-caller"}

@@ -165,6 +165,7 @@ def test_the_repr_lists_the_rules():
         (["/items/.+"], "looks like a route or a regular expression"),
         (["/(a|b)"], "looks like a route or a regular expression"),
         ([" /health"], "needs a leading slash: '/health'"),
+        (["GET /items"], "for every method: write '/items'"),
         ([re.compile("^health$")], r"Write re\.compile\('/health\$'\)"),
         ([re.compile("(health|docs)")], "never matches"),
         ([re.compile(r"\d+/health")], "never matches"),

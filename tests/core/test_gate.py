@@ -29,6 +29,7 @@ from passthrough_auth.core import (
 from passthrough_auth.core.inbound import Gate
 
 BEARER = ("Authorization", "Bearer alice")
+TOKEN = "invalid_token"
 COOKIE = ("Cookie", "session=alice")
 CROSS_SITE = ("Sec-Fetch-Site", "cross-site")
 PREFLIGHT = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "PUT")]
@@ -404,9 +405,10 @@ def test_the_challenge_names_what_was_configured():
     gate = Gate(realm="flyte", resource_metadata="https://a.example/.well-known/m")
     challenge = 'Bearer realm="flyte", resource_metadata="https://a.example/.well-known/m"'
 
-    for headers in ([], [("Authorization", "Bearer")]):
+    # RFC 6750 section 3.1: no error code for a request without any credentials.
+    for headers, error in (([], ""), ([("Authorization", "Bearer")], ', error="invalid_token"')):
         refusal = gate.admit(asgi("/", headers)).refusal
-        assert dict(refusal.headers)["www-authenticate"] == challenge
+        assert dict(refusal.headers)["www-authenticate"] == challenge + error
 
 
 @pytest.mark.parametrize(
@@ -632,17 +634,17 @@ def test_the_caller_of_a_request_is_the_one_that_the_gate_admitted(request_, fou
 
 
 @pytest.mark.parametrize(
-    ("error", "answer"),
+    ("error", "answer", "code"),
     [
-        (CallerUnauthenticated("s3cret"), (401, "Authentication credentials not accepted")),
-        (CallerDenied("s3cret"), (403, "Permission denied")),
-        (CallerRefused("s3cret"), (403, "Permission denied")),
-        (Upstream("s3cret"), (403, "Permission denied")),
-        (CredentialMissing("x"), (401, "Authentication credentials required")),
-        (CredentialUnusable("x"), (401, "Authentication credentials malformed")),
+        (CallerUnauthenticated("s3cret"), (401, "Authentication credentials not accepted"), TOKEN),
+        (CallerDenied("s3cret"), (403, "Permission denied"), "insufficient_scope"),
+        (CallerRefused("s3cret"), (403, "Permission denied"), None),
+        (Upstream("s3cret"), (403, "Permission denied"), "insufficient_scope"),
+        (CredentialMissing("x"), (401, "Authentication credentials required"), None),
+        (CredentialUnusable("x"), (401, "Authentication credentials malformed"), TOKEN),
     ],
 )
-def test_an_upstream_refusal_is_answered_however_deep_it_is(error, answer):
+def test_an_upstream_refusal_is_answered_however_deep_it_is(error, answer, code):
     gate = Gate(bindings=[Recognising()], realm="flyte")
     outer = RuntimeError("outer")
     outer.__cause__ = ValueError("inner")
@@ -652,8 +654,9 @@ def test_an_upstream_refusal_is_answered_however_deep_it_is(error, answer):
 
     assert answer_of(refusal) == answer
     assert dict(refusal.headers)["cache-control"] == "no-store"
-    challenge = 'Bearer realm="flyte"' if refusal.status == 401 else None
-    assert dict(refusal.headers).get("www-authenticate") == challenge
+    challenge = 'Bearer realm="flyte"' + ("" if code is None else f', error="{code}"')
+    expected = challenge if refusal.status == 401 or code else None
+    assert dict(refusal.headers).get("www-authenticate") == expected
 
 
 @pytest.mark.parametrize(

@@ -458,3 +458,30 @@ def test_a_path_that_is_not_public_is_routed_as_it_came():
 
     assert body_of(ask(app_with_a_mount(), scope)) == b"else Bearer alice"
     assert scope["path"] == "/else"
+
+
+# --- Refusals that a page can read ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("offered", [[], ["app.v1", "app.v2"]])
+def test_a_refusal_with_a_close_code_accepts_a_websocket_and_closes_it(offered):
+    app = PassthroughAuthMiddleware(
+        Recorder(), on_refusal=lambda request, refusal: refusal._replace(close_code=4401)
+    )
+    scope = {**websocket_scope("/ws"), "subprotocols": offered}
+
+    assert asyncio.run(Exchange(scope).run(app)) == [
+        {"type": "websocket.accept", "subprotocol": offered[0] if offered else None},
+        {"type": "websocket.close", "code": 4401, "reason": ""},
+    ]
+    assert ask(app, http_scope("/"))[0]["status"] == 401
+
+
+@pytest.mark.parametrize("code", [1000, 2999, 5000, "4401", True])
+def test_a_close_code_of_others_is_not_sent(code, caplog):
+    app = PassthroughAuthMiddleware(
+        Recorder(), on_refusal=lambda request, refusal: refusal._replace(close_code=code)
+    )
+    (closed,) = asyncio.run(Exchange(websocket_scope("/ws")).run(app))
+    assert closed["code"] == 1008
+    assert "on_refusal returned no Refusal" in caplog.text

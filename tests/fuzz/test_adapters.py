@@ -82,10 +82,6 @@ def leaving_it(self):
     pass
 
 
-def without_the_root(self):
-    return self._path.removeprefix(self._root)
-
-
 FAULTS = {
     properties.asgi_adapters_follow_core: [
         (fastapi.FastAPIRequest, "path", property(raw)),
@@ -105,7 +101,6 @@ FAULTS = {
     ],
     properties.a_public_path_runs_the_handler_of_its_rule: [
         (AsgiRequest, "settle_path", leaving_it),
-        (AsgiRequest, "path", property(without_the_root)),
     ],
 }
 

@@ -191,6 +191,37 @@ def is_one_authorization(value: str) -> bool:
     return bool(_plain_authorization(value)) or _has_parameters(value, None)
 
 
+def problem_with(name: str, value: str) -> str | None:
+    """What makes a value malformed or empty, in words; None if it is valid. For logs."""
+    if rule_for(name)(value):
+        return None
+    for problem, is_it in _PROBLEMS:
+        if is_it(name, value):
+            return problem
+    return "it is not of the form that this header has"
+
+
+def _lacks_a_part(name: str, value: str) -> bool:
+    return name == "authorization" and " " not in value.strip(" \t")
+
+
+def _has_more_than_two_parts(name: str, value: str) -> bool:
+    return name == "authorization" and len(value.split()) > 2
+
+
+_PROBLEMS: tuple[tuple[str, Callable[[str, str], bool]], ...] = (
+    ("it is empty", lambda _, value: not value.strip(" \t")),
+    ("it is longer than 65,536 bytes", lambda _, value: is_too_long(value)),
+    ("it has a control character", lambda _, value: bool(_CONTROL_CHARACTER.search(value))),
+    ("it has characters beyond ASCII", lambda _, value: not value.isascii()),
+    ("no cookie in it has a value", lambda name, _: name == "cookie"),
+    ("it is a scheme alone", lambda _, value: value.strip(" \t").lower() in _SCHEMES),
+    ("it has no scheme, such as Bearer, before the token", _lacks_a_part),
+    ("it has a comma, as two lines that a server joined", lambda _, value: "," in value),
+    ("it has white space in the token", _has_more_than_two_parts),
+)
+
+
 def is_token(text: str) -> bool:
     """Whether this is a token (RFC 9110 5.6.2), like the names of headers, cookies and schemes."""
     return _consists_of(text, _TOKEN)

@@ -18,9 +18,10 @@ Absence = Literal[
 
 _ABSENCES: dict[Absence, str] = {
     "outside": (
-        "No request is being served here. Inside a request, check that the middleware is "
-        "installed and that threads were given a snapshot(); in start-up code, scripts and tests, "
-        "use `with acting_as((name, value)): ...`."
+        "No request is being served in this thread or task. If a request started it, hand it the "
+        "caller: `caller = snapshot()` in the request, and `caller.run(work)` there. If this is "
+        "the request's own code, check that the middleware is installed. In start-up code, scripts "
+        "and tests, write `with acting_as((name, value)): ...`."
     ),
     "undecided": "The request has not reached the authentication gate yet.",
     "public": (
@@ -111,6 +112,8 @@ class CallerError(PassthroughAuthError):
 
     status: int = 403
     detail: str = "Permission denied"
+    error: str | None = None
+    """The error code of the challenge in the answer (RFC 6750 section 3.1), if it has one."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -130,10 +133,13 @@ class CallerUnauthenticated(CallerRefused):
 
     status = 401
     detail = "Authentication credentials not accepted"
+    error = "invalid_token"
 
 
 class CallerDenied(CallerRefused):
     """Upstream knows the caller but does not permit the action. Answered with 403."""
+
+    error = "insufficient_scope"
 
 
 class CredentialMissing(CallerError, LookupError):
@@ -154,3 +160,4 @@ class CredentialUnusable(CallerError, MalformedCredential):
 
     status = 401
     detail = "Authentication credentials malformed"
+    error = "invalid_token"

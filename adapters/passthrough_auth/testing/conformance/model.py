@@ -291,6 +291,8 @@ def sees_no_caller(absence: str = "public") -> Check:
 
 def refused(detail: str = "required", challenge: str = "Bearer") -> Check:
     """The complete 401: status, body, challenge, and no sign that the handler ran."""
+    if detail == "malformed":
+        challenge += f'{", " if "=" in challenge else " "}error="invalid_token"'
     return all_of(
         status(401),
         body(detail=f"Authentication credentials {detail}"),

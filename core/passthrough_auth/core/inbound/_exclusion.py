@@ -45,7 +45,7 @@ class PathRules:
     Raises `ConfigurationError` for an invalid rule.
     """
 
-    __slots__ = ("_deepest", "_exact", "_patterns", "_subtrees")
+    __slots__ = ("_by_form", "_deepest", "_exact", "_patterns", "_subtrees")
 
     def __init__(self, rules: Iterable[PathRule] = ()) -> None:
         listed = checked_collection("excluded_paths", rules, _example(rules))
@@ -53,6 +53,7 @@ class PathRules:
         strings = [rule for rule in checked if isinstance(rule, str)]
         subtrees = {rule[:-2] for rule in strings if rule.endswith("/*")}
         self._exact = frozenset(rule for rule in strings if not rule.endswith("/*"))
+        self._by_form = {_form(rule): rule for rule in self._exact if rule != "/"}
         self._subtrees = frozenset(subtrees)
         self._deepest = max((rule.count("/") + 1 for rule in subtrees), default=0)
         self._patterns = tuple(rule for rule in checked if isinstance(rule, re.Pattern))
@@ -83,10 +84,28 @@ class PathRules:
     def _fits_pattern(self, path: str) -> bool:
         return any(pattern.fullmatch(path) for pattern in self._patterns)
 
+    def nearest(self, path: str | None) -> str | None:
+        """The string rule that looks most like this path, for messages; None if none does."""
+        # Imported here: only a log at DEBUG asks.
+        from difflib import get_close_matches
+
+        rules = [*sorted(self._exact), *(f"{rule}/*" for rule in sorted(self._subtrees))]
+        lowered = {rule.lower(): rule for rule in reversed(rules)}
+        close = get_close_matches((path or "").lower(), lowered, n=1)
+        return lowered[close[0]] if close else None
+
+    def differs_in_form(self, path: str | None) -> str | None:
+        """The rule that is this path but for its case or a slash at the end; None without one."""
+        return self._by_form.get(_form(path or ""))
+
     def __repr__(self) -> str:
         subtrees = [f"{rule}/*" for rule in self._subtrees]
         patterns = [pattern.pattern for pattern in self._patterns]
         return f"<PathRules {' '.join(sorted([*self._exact, *subtrees, *patterns]))}>"
+
+
+def _form(path: str) -> str:
+    return path.rstrip("/").lower()
 
 
 def _example(given: object) -> str:
@@ -133,6 +152,12 @@ def _check_string(rule: str) -> None:
         raise ConfigurationError(
             f"the path rule {rule!r} names no path: write '/' for the root alone, or '/public/*' "
             "for everything below one"
+        )
+    method, _, path = rule.partition(" ")
+    if method.isupper() and path.startswith("/"):
+        raise ConfigurationError(
+            f"the path rule {rule!r} names a method, and a path is public for every method: write "
+            f"{path!r}"
         )
     if not rule.startswith("/"):
         meant = f"/{rule.strip().lstrip('/')}"

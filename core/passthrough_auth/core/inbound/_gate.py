@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from types import FunctionType
-from typing import TypedDict, cast, final
+from typing import Literal, TypedDict, cast, final
 
 from passthrough_auth.core._checking import check_arguments, checked_collection, is_async
 from passthrough_auth.core._credential_rules import custom_rule, is_token, name_problem, rule_for
@@ -22,10 +22,12 @@ from passthrough_auth.core.errors import (
     Absence,
     ConfigurationError,
     CredentialMissing,
+    CredentialUnusable,
     MalformedCredential,
 )
 
 from . import _crosssite as crosssite
+from . import _why as why
 from ._exclusion import PathRule, PathRules
 from ._extraction import (
     DEFAULT_EXTRACTORS,
@@ -44,6 +46,7 @@ from ._refusal import (
     Refusal,
     bearer_challenge,
     checked_refusal,
+    with_error,
 )
 from ._request import Request
 
@@ -129,6 +132,7 @@ class Gate:
         bindings: Iterable[Binding] | None = None,
     ) -> None:
         extractors = _checked_extractors(header_extractors)
+        self._given = extractors
         self._extractors = tuple((self._wrapped(each), is_ambient(each)) for each in extractors)
         self._paths = PathRules(() if excluded_paths is None else excluded_paths)
         self._trusted_origins = crosssite.checked_origins(trusted_origins)
@@ -144,7 +148,9 @@ class Gate:
         self._modules_seen = 0
         self._challenge = bearer_challenge(realm, resource_metadata)
         self._missing = Refusal.json(401, REQUIRED, self._challenge)
-        self._malformed = Refusal.json(401, MALFORMED, self._challenge)
+        self._malformed = Refusal.json(
+            401, MALFORMED, with_error(self._challenge, CredentialUnusable.error)
+        )
         self._cross_site = Refusal.json(403, CROSS_SITE)
         self._warned: set[str] = set()
 
@@ -167,8 +173,7 @@ class Gate:
         judged = self._judge(request)
         if isinstance(judged, Credentials):
             return Admission(judged, "undecided", bindings)
-        if judged is self._missing and crosssite.is_preflight(request):
-            self._warn_once(_PREFLIGHT_REFUSED)
+        self._say_why(request, judged)
         return Admission(None, "refused", bindings, self._customised(request, judged))
 
     def refusal_for(self, request: Request, error: BaseException) -> Refusal | None:
@@ -181,11 +186,32 @@ class Gate:
             return None
         if isinstance(refused, CredentialMissing):
             self._warn_once(f"A request was answered with 401. {refused}")
-        if refused.status == 401:
-            refusal = Refusal.json(401, refused.detail, self._challenge)
-        else:
-            refusal = Refusal.json(refused.status, refused.detail)
+        challenged = refused.status == 401 or refused.error is not None
+        challenge = [with_error(self._challenge, refused.error)] if challenged else []
+        refusal = Refusal.json(refused.status, refused.detail, *challenge)
         return self._customised(request, refusal)
+
+    def _say_why(self, request: Request, refusal: Refusal) -> None:
+        """Log why a request is refused: at DEBUG, and once what looks like a mistake of the app."""
+        if refusal is self._missing:
+            if crosssite.is_preflight(request):
+                self._warn_once(_PREFLIGHT_REFUSED)
+            unread = why.unread_header(request, self._given)
+            if unread is not None:
+                self._warn_once(unread)
+        meant = self._paths.differs_in_form(request.path)
+        if meant is not None:
+            self._warn_once(
+                f"A request was refused whose path differs from the rule {meant!r} of "
+                "excluded_paths only in its case, or in a slash at the end. Both count: write the "
+                "path as your router has it"
+            )
+        if why.is_asked():
+            asked = zip(self._given, (ask for ask, _ in self._extractors), strict=True)
+            detail = {id(self._missing): REQUIRED, id(self._malformed): MALFORMED}
+            why.log_why(
+                request, refusal.status, detail.get(id(refusal), CROSS_SITE), self._paths, asked
+            )
 
     def _find_clients(self) -> None:
         """Bind a client that the app has imported only now."""
@@ -279,10 +305,13 @@ class Gate:
         self._warn_once(f"{named}: it counts as having found nothing")
 
     def _warn_once(self, warning: str) -> None:
+        self._say_once("warning", warning)
+
+    def _say_once(self, level: Literal["warning", "error"], text: str) -> None:
         """Log something that the app's author can fix. Holds nothing that a client sent."""
-        if warning not in self._warned:
-            self._warned.add(warning)
-            logger().warning("%s", warning)
+        if text not in self._warned:
+            self._warned.add(text)
+            getattr(logger(), level)("%s", text)
 
     def _customised(self, request: Request, refusal: Refusal) -> Refusal:
         """The app's own version of a refusal, or the original if that version can't be sent."""
@@ -292,13 +321,14 @@ class Gate:
             custom = checked_refusal(self._on_refusal(request, refusal))
         except Exception as error:  # noqa: BLE001 - a fault in it must not let the request pass
             # Logged without the traceback, which may quote the request.
-            logger().error("on_refusal raised %s: %s", type(error).__name__, _SENT_INSTEAD)
+            self._say_once("error", f"on_refusal raised {type(error).__name__}: {_SENT_INSTEAD}")
             return refusal
         if custom is None:
-            logger().error(
+            self._say_once(
+                "error",
                 "on_refusal returned no Refusal that can be sent (a status from 300 to 599 except "
-                "304, header values of one line, no header of the connection, a body of bytes): %s",
-                _SENT_INSTEAD,
+                "304, header values of one line, no header of the connection, a body of bytes): "
+                + _SENT_INSTEAD,
             )
             return refusal
         return custom

@@ -102,6 +102,15 @@ def bearer_challenge(realm: str | None, resource_metadata: str | None) -> tuple[
     return ("www-authenticate", f"Bearer {written}" if written else "Bearer")
 
 
+def with_error(challenge: tuple[str, str], error: str | None) -> tuple[str, str]:
+    """The challenge with this error code (RFC 6750 section 3.1), if there is one."""
+    if error is None:
+        return challenge
+    name, value = challenge
+    joint = ", " if "=" in value else " "
+    return (name, f'{value}{joint}error="{error}"')
+
+
 def _is_web_url(text: str) -> bool:
     """Whether this is an https or http URL that every client reads in the same way."""
     is_web = text.lower().startswith(("https://", "http://"))

@@ -84,14 +84,14 @@ def answer_cases() -> Iterable[Case]:
         ),
         Case(
             "refused: denied by upstream",
-            "If upstream knows the caller but doesn't permit this, the answer is a 403 without "
-            "challenge, also if every error in a task group's exception group says so.",
+            "If upstream knows the caller but doesn't permit this, the answer is a 403 that says "
+            "so, also if every error in a task group's exception group says so.",
             (
                 Call(b"/upstream-denies", ALICE),
                 all_of(
                     status(403),
                     body(detail="Permission denied"),
-                    header("www-authenticate"),
+                    header("www-authenticate", 'Bearer error="insufficient_scope"'),
                     without("s3cret"),
                 ),
             ),

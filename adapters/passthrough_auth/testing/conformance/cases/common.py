@@ -32,7 +32,7 @@ def chunked(headers: HeaderLines = (), *, trailer: bytes) -> Call:
 NOT_ACCEPTED = all_of(
     status(401),
     body(detail="Authentication credentials not accepted"),
-    header("www-authenticate", "Bearer"),
+    header("www-authenticate", 'Bearer error="invalid_token"'),
     header("cache-control", "no-store"),
     without("s3cret"),
 )
