@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import pickle
 
 import pytest
 from tests.core.builders import BoundClient, asgi, on_both_interfaces, wsgi
@@ -747,3 +748,19 @@ def test_none_stands_for_the_default():
     gate = Gate(header_extractors=None, excluded_paths=None, bindings=None)
 
     assert outcome(gate.admit(asgi("/", [BEARER]))) == {"authorization": "Bearer alice"}
+
+
+# --- In another process ---------------------------------------------------------------------------
+
+
+def test_a_gate_that_was_pickled_looks_for_the_clients_of_its_own_process(caplog):
+    gate = Gate(excluded_paths={"/health"})
+    gate.admit(asgi("/me", [COOKIE, CROSS_SITE], method="POST"))
+    assert len(caplog.records) == 1
+
+    other = pickle.loads(pickle.dumps(gate))  # noqa: S301 - our own
+
+    assert outcome(other.admit(asgi("/health"))) == "public"
+    assert outcome(other.admit(asgi("/me", [COOKIE]))) == {"cookie": "session=alice"}
+    assert outcome(other.admit(asgi("/me", [COOKIE, CROSS_SITE], method="POST"))) == FORBIDDEN
+    assert len(caplog.records) == 2  # the log of that process has not said it yet

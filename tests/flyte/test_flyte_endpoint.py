@@ -669,6 +669,7 @@ def test_the_fixture_works_as_its_module_says(tmp_path: Path) -> None:
 
 def test_before_initialising_the_sdk_says_so(flyte_endpoint: FlyteEndpoint) -> None:
     del flyte_endpoint
+    flyte.init()
     with auth_metadata(ALICE), pytest.raises(flyte.errors.InitializationError) as caught:
         remote.User.get()
     assert caught.value.code == "ClientNotInitializedError"

@@ -14,9 +14,11 @@ and use it::
 The SDK has one client for the whole process, and reads the environment when
 `flyte.init_passthrough` builds it. So each test that uses the fixture must initialise the SDK, or
 start an app that does, after the fixture has set the environment. Without an `endpoint` argument
-the SDK uses the endpoint from there. After the test the fixture removes the client (with
-`flyte.init()` without an endpoint). A later test that forgot to initialise then fails with flyte's
-InitializationError, instead of calling this endpoint.
+the SDK uses the endpoint from there. Before the test, the SDK is initialised as `fserve` does it in
+a cluster: with the app's own client, so that `flyte.current_project()` works in the app's lifespan.
+After the test the fixture removes the client (with `flyte.init()` without an endpoint). A later
+test that forgot to initialise then fails with flyte's InitializationError, instead of calling this
+endpoint.
 """
 
 import sys
@@ -26,6 +28,7 @@ from typing import Any
 from passthrough_auth.optional_import import optional_import
 
 with optional_import("flyte,testing", module="pytest"):
+    import flyte
     import pytest
 
 from passthrough_auth.testing.flyte import FlyteEndpoint
@@ -57,6 +60,7 @@ def flyte_endpoint(
     # Each initialisation of the SDK adds the working directory to sys.path.
     monkeypatch.setattr(sys, "path", list(sys.path))
     _flyte_endpoint_running.reset()
+    # As `fserve` does in a cluster before it serves an app.
+    flyte.init_in_cluster()
     yield _flyte_endpoint_running
-    if "flyte" in sys.modules:
-        sys.modules["flyte"].init()
+    flyte.init()

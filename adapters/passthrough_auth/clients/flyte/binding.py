@@ -30,6 +30,10 @@ class _FlyteBinding(Binding):
     def __init__(self) -> None:
         self._said_not_initialised = False
 
+    def __reduce__(self) -> str:
+        # There is one in each process, also for what was pickled in another.
+        return "bind_flyte"
+
     def install(self) -> None:
         watch_clients(confine)
         client = current_client()

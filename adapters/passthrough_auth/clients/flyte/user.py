@@ -24,7 +24,7 @@ from passthrough_auth.core.caller import (
 from passthrough_auth.core.errors import ConfigurationError
 
 from .binding import bind_flyte, refusal_in
-from .sdk import check_not_forked, current_client
+from .sdk import acts_as_callers, check_not_forked, current_client
 
 if TYPE_CHECKING:
     from flyte.remote._client.controlplane import ClientSet
@@ -155,11 +155,13 @@ def _client() -> "ClientSet":
     check_not_forked()
     checked_bindings([bind_flyte])
     client = current_client()
-    if client is None:
+    # In a cluster, the SDK has been initialised with the identity of the app itself.
+    if client is None or not acts_as_callers(client.session_config):
         raise InitializationError(
             "ClientNotInitializedError",
             "user",
-            "The Flyte SDK is not initialised, so nobody can be asked who the caller is. Call "
+            "The Flyte SDK is not initialised to act as callers, so it would say who the app is, "
+            "or nobody. Call "
             "init_passthrough(endpoint, project=..., domain=...) of passthrough_auth.clients.flyte "
             "once, at start-up, in the process that serves",
         )

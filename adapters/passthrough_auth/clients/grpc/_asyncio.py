@@ -39,14 +39,19 @@ class _Interceptor:
             credentials,
             details.wait_for_ready,
         )
-        call = await continuation(carrying, request)
+        call: Any = await continuation(carrying, request)
+        del carrying, metadata, credentials  # a traceback with locals would show them
         if as_caller and isinstance(call, grpc.aio.UnaryUnaryCall):
-            try:
-                await call
-            except grpc.aio.AioRpcError as error:
-                mark_answer(error, status_of)
-                raise
+            await _marking_its_error(call)
         return call
+
+
+async def _marking_its_error(call: Any) -> None:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        mark_answer(error, status_of)
+        raise
 
 
 class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):

@@ -100,13 +100,17 @@ class FlyteEndpoint:
         """Return the environment variables that a process needs to use this endpoint.
 
         They make it trust the certificate, and name the endpoint for an `init_passthrough` without
-        an `endpoint` argument. They also turn tracking off: otherwise the first `flyte.run` sends
+        an `endpoint` argument. They name the project and the domain too, as in a cluster: there
+        `fserve` calls `flyte.init_in_cluster()` before it serves, and `flyte.current_project()`
+        works from then on. They also turn tracking off: otherwise the first `flyte.run` sends
         the reports of the application's Sentry client to Flyte's own project.
         """
         return {
             "SSL_CERT_FILE": self.ca_file,
             "_U_EP_OVERRIDE": self.endpoint,
             "DO_NOT_TRACK": "1",
+            "FLYTE_INTERNAL_EXECUTION_PROJECT": self.project,
+            "FLYTE_INTERNAL_EXECUTION_DOMAIN": self.domain,
         }
 
     @property

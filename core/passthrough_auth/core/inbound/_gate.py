@@ -154,6 +154,14 @@ class Gate:
         self._cross_site = Refusal.json(403, CROSS_SITE)
         self._warned: set[str] = set()
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        # Flyte deploys apps with cloudpickle. Another process has clients of its own.
+        vars(self).update(state)
+        self._bindings = checked_bindings(self._bindings)
+        self.has_bound_clients = bool(self._bindings)
+        self._modules_seen = 0
+        self._warned = set()
+
     def admit(self, request: Request, *, preflights: bool = False) -> Admission:
         """Decide about one request: its caller, the reason why it has none, or a refusal.
 
