@@ -17,6 +17,8 @@ from passthrough_auth.core import (
     Destination,
     Destinations,
     NoCaller,
+    acting_as,
+    current_credentials,
     snapshot,
 )
 from passthrough_auth.core.caller import CallerScope, current_scope
@@ -312,3 +314,38 @@ def test_a_coroutine_or_generator_is_not_a_result(pool):
 
     with pytest.raises(TypeError, match="whose work is done later"):
         pool.submit(work).result()
+
+
+@pytest.fixture
+def inheriting_threads(monkeypatch):
+    """Threads that start in a copy of the context, as where thread_inherit_context is set."""
+    start = threading.Thread.start
+
+    def inheriting(thread):
+        context, run = contextvars.copy_context(), thread.run
+        thread.run = lambda: context.run(run)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", inheriting)
+
+
+def test_the_initializer_is_nobody_s_also_where_threads_inherit(inheriting_threads):
+    """It runs as the pool grows, for everybody who uses the thread later."""
+    seen = []
+
+    def initialise(argument):
+        seen.append((argument, reason()))
+
+    alice = acting_as(("authorization", "Bearer alice"), bindings=())
+    with CallerThreadPoolExecutor(1, initializer=initialise, initargs=(7,)) as pool, alice:
+        found = pool.submit(reason).result()
+
+    assert seen == [(7, "outside")]
+    assert found == {"authorization": "Bearer alice"}
+
+
+def reason():
+    try:
+        return current_credentials().headers()
+    except NoCaller as absent:
+        return absent.reason

@@ -4,6 +4,8 @@ import functools
 import json
 import logging
 import pickle
+import sys
+from types import SimpleNamespace
 
 import pytest
 from tests.core.builders import BoundClient, asgi, on_both_interfaces, wsgi
@@ -764,3 +766,11 @@ def test_a_gate_that_was_pickled_looks_for_the_clients_of_its_own_process(caplog
     assert outcome(other.admit(asgi("/me", [COOKIE]))) == {"cookie": "session=alice"}
     assert outcome(other.admit(asgi("/me", [COOKIE, CROSS_SITE], method="POST"))) == FORBIDDEN
     assert len(caplog.records) == 2  # the log of that process has not said it yet
+
+
+def test_threads_that_inherit_are_warned_of(monkeypatch, caplog):
+    """With the flag of free-threaded Python 3.14, or without it."""
+    for flag, times in ((0, 0), (1, 1)):
+        monkeypatch.setattr(sys, "flags", SimpleNamespace(thread_inherit_context=flag))
+        Gate(bindings=())
+        assert caplog.text.count("`with without_caller():` around") == times

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from passthrough_auth.core import (
@@ -31,6 +32,7 @@ from passthrough_auth.core import (
     acting_as,
     current_credentials,
     snapshot,
+    without_caller,
 )
 from passthrough_auth.core.caller import Binding, current_scope
 
@@ -262,6 +264,33 @@ async def athreads() -> Answer:
             "with_snapshot": await loop.run_in_executor(None, caller.run, whoami),
             "caller_pool": await loop.run_in_executor(caller_pool, whoami),
         }
+
+
+def shared_worker() -> Answer:
+    """What a worker sees that this request starts for all, and what the job that it is handed."""
+    job = snapshot()
+    with without_caller(), ThreadPoolExecutor(1) as worker:
+        alone = worker.submit(whoami).result()
+        return {"alone": alone, "job": worker.submit(job.run, whoami).result()}
+
+
+async def ashared_worker() -> Answer:
+    """The same of a task, which copies the context of whoever starts it."""
+    jobs = asyncio.Queue[Callable[[], Answer]]()
+    done = asyncio.Queue[Answer]()
+
+    async def work() -> None:
+        while True:
+            await done.put((await jobs.get())())
+
+    job = snapshot()
+    with without_caller():
+        worker = asyncio.create_task(work())
+    await jobs.put(whoami)
+    await jobs.put(partial(job.run, whoami))
+    found: Answer = {"alone": await done.get(), "job": await done.get()}
+    worker.cancel()
+    return found
 
 
 async def awhoami() -> Answer:

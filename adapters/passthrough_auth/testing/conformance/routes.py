@@ -78,6 +78,8 @@ ROUTES: tuple[Route, ...] = (
     Route("/aslow", do.aslow, needs=_ASYNC),
     Route("/threads", do.threads),
     Route("/athreads", do.athreads, needs=_ASYNC),
+    Route("/shared-worker", do.shared_worker),
+    Route("/ashared-worker", do.ashared_worker, needs=_ASYNC),
     Route("/forked", do.forked),
     Route("/texts", do.texts),
     Route("/logged", do.logged),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from ._context import CallerScope
+from ._context import CallerScope, without_caller
 from ._snapshot import NamedOrigins, check_finished, check_limits, scope_for_work
 
 P = ParamSpec("P")
@@ -47,6 +47,9 @@ class CallerThreadPoolExecutor(ThreadPoolExecutor):
         check_limits(expires_in, destinations)
         self._expires_in = expires_in
         self._destinations = destinations
+        if initializer is not None:
+            # Where threads inherit their context, it would run as whoever made the pool grow.
+            initializer, initargs = _for_all, (initializer, *initargs)
         super().__init__(max_workers, thread_name_prefix, initializer, initargs)
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
@@ -56,6 +59,11 @@ class CallerThreadPoolExecutor(ThreadPoolExecutor):
         # Cancelled work never runs, and must not keep its caller.
         future.add_done_callback(lambda _: scope.close())
         return future
+
+
+def _for_all(initializer: Callable[..., object], *arguments: object) -> None:
+    with without_caller():
+        initializer(*arguments)
 
 
 def _work_as(scope: CallerScope, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -153,6 +153,8 @@ class Gate:
         )
         self._cross_site = Refusal.json(403, CROSS_SITE)
         self._warned: set[str] = set()
+        if getattr(sys.flags, "thread_inherit_context", 0):
+            self._warn_once(_THREADS_INHERIT)
 
     def __setstate__(self, state: dict[str, object]) -> None:
         # Flyte deploys apps with cloudpickle. Another process has clients of its own.
@@ -346,6 +348,11 @@ _SENT_INSTEAD = "the default refusal was sent instead"
 _PREFLIGHT_REFUSED = (
     "A CORS preflight was refused: browsers send preflights without credentials. Put the CORS "
     "middleware outside this one, so that it answers them; on Flask write allow_preflight=True"
+)
+_THREADS_INHERIT = (
+    "Threads inherit their context in this interpreter (thread_inherit_context): a thread that a "
+    "request starts acts as its caller while the request lasts, also for others who give it work. "
+    "Start threads that requests share with `with without_caller():` around"
 )
 _ON_NATIVE = " (what only the framework's own request has is on request.native)"
 _CROSS_SITE_REFUSED = (

@@ -26,6 +26,18 @@ _LARGE = b"x" * 70_000
 _LARGER = b"x" * 300_000
 
 
+def _shared(path: bytes) -> Iterable[tuple[Call, Check]]:
+    """A worker started by alice's request, and one started by bob's."""
+    for pairs, name in ((ALICE, "Bearer alice"), (BOB, "Bearer bob")):
+        yield (
+            Call(path, pairs),
+            body(
+                alone={"caller": None, "absence": "outside"},
+                job={"caller": {"authorization": name}, "absence": None},
+            ),
+        )
+
+
 def visibility_cases() -> Iterable[Case]:
     """Where there is a caller, and for how long."""
     alice = {"authorization": "Bearer alice"}
@@ -138,6 +150,17 @@ def visibility_cases() -> Iterable[Case]:
                     ),
                 ),
             ),
+            needs=["async"],
+        ),
+        Case(
+            "not inherited by a worker that requests share",
+            "Started without_caller(), it is nobody's. Each job that it is handed has its own.",
+            *_shared(b"/shared-worker"),
+        ),
+        Case(
+            "not inherited by a task that requests share",
+            "The same of a task, which would copy the caller of whoever starts it.",
+            *_shared(b"/ashared-worker"),
             needs=["async"],
         ),
         Case(
