@@ -1,9 +1,9 @@
 """Checks for a user's own tests: is work done as the caller whom it is for?"""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from passthrough_auth.core.caller import CallerScope, caller_var, without_caller
@@ -12,7 +12,7 @@ __all__ = ["eager_tasks_without_caller", "no_shared_workers"]
 
 
 @contextmanager
-def no_shared_workers() -> Iterator[None]:
+def no_shared_workers() -> Generator[None]:
     """Fail if a request in this block starts an asyncio task that goes on after it, as its caller.
 
         with no_shared_workers():
@@ -48,13 +48,13 @@ def _left_by(scope: CallerScope) -> Iterator[str]:
     except RuntimeError:
         return  # no loop runs here
     for task in tasks:
-        context: Any = getattr(task, "get_context", dict)()
+        context = cast("Any", task).get_context()
         if task is not own and context.get(caller_var) is scope:
             yield getattr(task.get_coro(), "__qualname__", task.get_name())
 
 
 @contextmanager
-def eager_tasks_without_caller() -> Iterator[None]:
+def eager_tasks_without_caller() -> Generator[None]:
     """Run eager tasks as a worker does: without the caller of the request that enqueues them.
 
     An eager Celery (`task_always_eager`) and the immediate backends of `django.tasks` and of

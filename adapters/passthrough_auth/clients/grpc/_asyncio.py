@@ -41,9 +41,13 @@ class _Interceptor:
         )
         call: Any = await continuation(carrying, request)
         del carrying, metadata, credentials  # a traceback with locals would show them
-        if as_caller and isinstance(call, grpc.aio.UnaryUnaryCall):
+        if as_caller and _is_unary(call):
             await _marking_its_error(call)
         return call
+
+
+def _is_unary(call: object) -> bool:
+    return isinstance(call, grpc.aio.UnaryUnaryCall)
 
 
 async def _marking_its_error(call: Any) -> None:
