@@ -483,15 +483,15 @@ def named(**options):
         ),
         (
             lambda: named(send={"x-a": "X-B: fixed"}),
-            "{value} in it once",
+            "{value} or {token} in it once",
         ),
         (
             lambda: named(send={"x-a": "X-B: {value} {value}"}),
-            "{value} in it once",
+            "{value} or {token} in it once",
         ),
         (
             lambda: named(send={"x-a": "X-B: {value}\r\nX-C: d"}),
-            "{value} in it once",
+            "{value} or {token} in it once",
         ),
         (
             lambda: named(send={"Authorization": "X-Auth: of {value}"}),
@@ -503,7 +503,7 @@ def named(**options):
         ),
         (
             lambda: named(send={"x-a": "Authorization: B, {value}"}),
-            "{value} in it once",
+            "{value} or {token} in it once",
         ),
     ],
 )
@@ -645,6 +645,51 @@ def test_names_of_a_destination_s_own():
     # What a destination is sent counts too, by the name with which it travels.
     with pytest.raises(ConfigurationError, match="the app's own 'x-acme'"):
         carried(dict(acme), pairs, send={"authorization": "X-Acme"})
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("PRIVATE-TOKEN: {token}", {"private-token": "alice-token"}),
+        ("Authorization: token {token}", {"authorization": "token alice-token"}),
+        (
+            'Authorization: Snowflake Token="{token}"',
+            {"authorization": 'Snowflake Token="alice-token"'},
+        ),
+        ("X-Whole: {value}", {"x-whole": "Bearer alice-token"}),
+    ],
+)
+def test_a_line_may_have_the_token_without_its_scheme(line, sent):
+    destinations = Destinations(Destination("https://a.example", send={"authorization": line}))
+    with as_alice():
+        assert destinations.headers_for("https://a.example/") == sent
+    with acting_as(("authorization", "bEARER   t"), bindings=()):
+        assert "t" in "".join(destinations.headers_for("https://a.example/").values())
+
+
+@pytest.mark.parametrize("value", ["Basic YTpi", "DPoP abc", 'Bearer "a"', "Bearer a;b"])
+def test_a_credential_of_another_scheme_never_leaves_as_a_token(value):
+    send = {"authorization": 'X-Key: "{token}"'}
+    destinations = Destinations(Destination("https://a.example", send=send))
+    with acting_as(("authorization", value), bindings=()), pytest.raises(CredentialUnusable):
+        destinations.headers_for("https://a.example/")
+
+
+@pytest.mark.parametrize(
+    ("send", "says"),
+    [
+        ({"x-token": "Authorization: Bearer {token}"}, "write 'Authorization: Bearer {value}'"),
+        ({"authorization": "Authorization: {token}"}, "write 'Authorization' to send it whole"),
+        ({"authorization": "X-Key: {tok}"}, "'X-Key: {token}' for the token alone"),
+        ({"authorization": "X-Key: {token} {token}"}, "in it once"),
+        ({"authorization": "X-Key: {token}{value}"}, "in it once"),
+        ({"authorization": "{token}"}, "lacks the header's name"),
+    ],
+)
+def test_a_line_that_can_t_be_meant_says_what_to_write(send, says):
+    with pytest.raises(ConfigurationError) as refused:
+        Destination("https://a.example", send=send)
+    assert says in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,11 @@ Send = Iterable[str] | Mapping[str, str]
 
 _ON_MISSING = ("raise", "anonymous")
 _WILDCARD = re.compile(r"(https?://)\*\.(.+)", re.ASCII | re.IGNORECASE | re.DOTALL)
-_PLACEHOLDER = "{value}"
+# The whole value of a credential, or a bearer token without its scheme.
+_VALUE, _TOKEN = "{value}", "{token}"
+_PLACEHOLDERS = re.compile(r"\{(?:value|token)\}")
 # Sample values of these headers. An Authorization value is a scheme, a space and credentials.
-_SAMPLES = {"authorization": ("x x", "x x="), "cookie": ("x=x",)}
+_SAMPLES = {"authorization": ("Bearer x", "Bearer x="), "cookie": ("x=x",)}
 # RFC 6265 section 4.1.1: no white space, quote, comma, semicolon or backslash.
 _COOKIE_OCTETS = re.compile(r"[!#-+\--:<-\[\]-~]+")
 
@@ -40,6 +42,7 @@ class _Line(NamedTuple):
     name: str
     before: str = ""
     after: str = ""
+    is_token: bool = False
 
     def header_value(self, value: str) -> str | None:
         """The header's value for this value of the credential; None if it makes no valid header.
@@ -47,10 +50,16 @@ class _Line(NamedTuple):
         A caller must not be able to change the text around the value. So within a line, the value
         may have only the characters of a cookie value, which end no parameter of any header.
         """
+        if self.is_token:
+            scheme, _, value = value.partition(" ")
+            # Another scheme's, such as a password, would leave as a token.
+            if scheme.lower() != "bearer":
+                return None
+            value = value.lstrip(" ")
         if self.before or self.after:
             if _COOKIE_OCTETS.fullmatch(value) is None:
                 return None
-        elif self.credential == self.name:
+        elif self.credential == self.name and not self.is_token:
             return value
         return valid_value(self.name, f"{self.before}{value}{self.after}")
 
@@ -69,7 +78,8 @@ class Destination:
         origin: Scheme, host and, if unusual, port. `https://*.example.com` stands for every host
             below example.com, on that port, but not for example.com itself.
         send: The names of the credentials to send, as in the caller's request. Or a mapping from
-            each name to the header line to send, where `{value}` is the credential. Default: all.
+            each name to the header line to send, where `{value}` is the credential, and `{token}`
+            a bearer token without its scheme: any other scheme is then malformed. Default: all.
             With an empty list, the origin is called without any. If several lines have the same
             header name, the first one whose credential is available is sent. Within a line, a
             credential with white space, quotes, commas, semicolons or backslashes is malformed.
@@ -300,30 +310,41 @@ def _checked_line(credential: object, written: object) -> _Line:
     if not isinstance(credential, str) or not isinstance(written, str):
         raise ConfigurationError(
             "send maps the name of a header to a line, as in {'x-forwarded-access-token': "
-            f"'Authorization: Bearer {_PLACEHOLDER}'}}, not {credential!r} to {written!r}"
+            f"'Authorization: Bearer {_VALUE}'}}, not {credential!r} to {written!r}"
         )
     if credential == "*":
         raise ConfigurationError("send=['*'] names no header: to send all there is, leave send out")
     name, colon, template = written.partition(":")
-    if not colon and _PLACEHOLDER in written:
+    if not colon and _PLACEHOLDERS.search(written):
         raise ConfigurationError(
             f"the line {written!r} in send lacks the header's name: write "
             f"'Authorization: {written}'"
         )
-    template = template.strip(" \t") if colon else _PLACEHOLDER
+    template = template.strip(" \t") if colon else _VALUE
     for each in (credential, name):
         problem = name_problem(each.lower())
         if problem is not None:
             raise ConfigurationError(f"{problem} (in send)")
-    before, placeholder, after = template.partition(_PLACEHOLDER)
-    line = _Line(credential.lower(), name.lower(), before, after)
-    if not placeholder or not _makes_headers(line):
+    placeholder = _PLACEHOLDERS.search(template)
+    start, end = placeholder.span() if placeholder else (0, 0)
+    is_token = template[start:end] == _TOKEN
+    line = _Line(credential.lower(), name.lower(), template[:start], template[end:], is_token)
+    if is_token and line.credential != "authorization":
+        raise ConfigurationError(
+            f"the line {written!r} in send: {_TOKEN} is the token of an Authorization header, and "
+            f"{credential!r} is sent as it is: write {written.replace(_TOKEN, _VALUE)!r}"
+        )
+    if placeholder is None or not _makes_headers(line):
         # An Authorization value already has its scheme, so a line can't add text to it.
         whole = line.credential == "authorization"
-        instead = f"'{name}' to send it whole" if whole else f"'{name}: Bearer {_PLACEHOLDER}'"
+        instead = (
+            f"'{name}' to send it whole, or '{name}: {_TOKEN}' for the token alone"
+            if whole
+            else f"'{name}: Bearer {_VALUE}'"
+        )
         raise ConfigurationError(
-            f"the line {written!r} in send is no header with {_PLACEHOLDER} in it once, or none "
-            f"that the value of {credential!r} makes: write {instead}"
+            f"the line {written!r} in send is no header with {_VALUE} or {_TOKEN} in it once, or "
+            f"none that the value of {credential!r} makes: write {instead}"
         )
     return line
 
