@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import itertools
 import json
+import socket
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 import grpc
 import grpc.aio
 import grpc.experimental
+import psutil
 import pytest
 from tests.clients.drivers import DRIVERS, driver
 from tests.clients.grpc_world import grpc_world, method
@@ -184,12 +187,41 @@ def test_metadata_named_in_bytes_is_not_overwritten(world, trusted):
         assert seen(channel, metadata=own)["authorization"] == "Bearer app"
 
 
-@pytest.mark.parametrize("make", [insecure_channel, aio_insecure_channel])
-def test_no_insecure_channel_leaves_the_machine_whatever_is_permitted(make):
-    destinations = Destinations(Destination("http://10.0.0.7:50051", plain_http=True))
+def test_an_insecure_channel_leaves_the_machine_where_that_is_permitted():
+    """In a service mesh the sidecar encrypts. Here it is this machine by another address."""
+    address = own_address()
+    server = grpc.server(ThreadPoolExecutor(1))
+    arrived = []
 
-    with pytest.raises(DestinationNotAllowed, match=r"secure_channel\(...\)"):
-        make("10.0.0.7:50051", destinations=destinations)
+    def answer(_request, context):
+        arrived.append(dict(context.invocation_metadata())["authorization"])
+        return b""
+
+    handlers = {"Get": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("mesh", handlers),))
+    port = server.add_insecure_port(f"{address}:0")
+    server.start()
+    named = Destinations(Destination(f"http://{address}:{port}", plain_http=True))
+    try:
+        with insecure_channel(f"{address}:{port}", destinations=named) as channel, as_alice():
+            channel.unary_unary("/mesh/Get")(b"", timeout=60)
+    finally:
+        server.stop(None).wait()
+    assert arrived == [ALICE[1]]
+
+
+def own_address():
+    """An address of this machine that is not a loopback one."""
+    for each in itertools.chain.from_iterable(psutil.net_if_addrs().values()):
+        if each.family is socket.AF_INET and not each.address.startswith("127."):
+            return each.address
+    return pytest.skip("this machine has no other address than loopback")
+
+
+@pytest.mark.parametrize("make", [insecure_channel, aio_insecure_channel])
+def test_no_insecure_channel_leaves_the_machine_unless_that_is_permitted(make):
+    with pytest.raises(DestinationNotAllowed, match="plain_http=True"):
+        make("10.0.0.7:50051", destinations=Destinations("https://10.0.0.7:50051"))
 
 
 def composite(credentials):

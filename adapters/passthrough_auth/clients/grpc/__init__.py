@@ -19,7 +19,7 @@ with optional_import("grpc"):
     import grpc.aio
 
     from ._asyncio import caller_interceptors
-    from ._target import Options, loopback_origin, secure_origin, target_of, without_proxy
+    from ._target import Options, insecure_origin, secure_origin, target_of, without_proxy
     from ._threads import calling_as_the_caller
 
 __all__ = [
@@ -63,12 +63,13 @@ def insecure_channel(
     options: Options | None = None,
     compression: grpc.Compression | None = None,
 ) -> grpc.Channel:
-    """`secure_channel` without encryption, to a loopback address only.
+    """`secure_channel` without encryption: to a loopback address, or in a mesh that encrypts.
 
-    `http://host:port` must be among the destinations. Raises `DestinationNotAllowed` for any other
-    target, even if `plain_http` permits it.
+    `http://host:port` must be among the destinations, on another machine than this as in
+    `Destination("http://reports.prod.svc.cluster.local:50051", plain_http=True)`. Everyone on the
+    way can read it. Uses no proxy. Raises `DestinationNotAllowed` for any other target.
     """
-    origin = loopback_origin(target, destinations)
+    origin = insecure_origin(target, destinations)
     channel = grpc.insecure_channel(target_of(origin), without_proxy(options), compression)
     return calling_as_the_caller(channel, destinations, origin)
 
@@ -106,7 +107,7 @@ def aio_insecure_channel(
 
     It belongs to the event loop that it is made in. Raises `RuntimeError` where none runs.
     """
-    origin = loopback_origin(target, destinations)
+    origin = insecure_origin(target, destinations)
     callers = caller_interceptors(destinations, origin)
     require_running_loop("aio_insecure_channel(...)")
     return grpc.aio.insecure_channel(

@@ -6,8 +6,8 @@ from typing import Any
 
 import grpc
 
-from passthrough_auth.core.errors import ConfigurationError, DestinationNotAllowed
-from passthrough_auth.core.origin import Origin, origin_of
+from passthrough_auth.core.errors import ConfigurationError
+from passthrough_auth.core.origin import Origin
 from passthrough_auth.core.outbound import Destinations, check_destinations
 
 from ._metadata import check_names
@@ -42,24 +42,18 @@ def secure_origin(
         raise ConfigurationError(
             f"channel credentials of this kind ({kind}) don't encrypt, or not always. Write "
             "grpc.ssl_channel_credentials(), and give call credentials of the app's own to the "
-            "call; or insecure_channel(...) for a loopback address"
+            "call; or insecure_channel(...) for a loopback address, or in a mesh that encrypts"
         )
     return _named_origin(_url("https", target), destinations)
 
 
-def loopback_origin(target: str, destinations: Destinations) -> Origin:
+def insecure_origin(target: str, destinations: Destinations) -> Origin:
     """The origin of a channel without encryption.
 
-    Raises `DestinationNotAllowed` for a target that isn't named, or not on this machine.
+    Raises `DestinationNotAllowed` for a target that isn't named. A destination on another machine
+    is named with plain_http=True.
     """
-    url = _url("http", target)
-    origin = origin_of(url)
-    if origin is not None and not origin.is_loopback:
-        raise DestinationNotAllowed(
-            f"An insecure channel to {origin.host} would show the caller's credentials to everyone "
-            "on the way. Write secure_channel(...)"
-        )
-    return _named_origin(url, destinations)
+    return _named_origin(_url("http", target), destinations)
 
 
 def target_of(origin: Origin) -> str:
