@@ -1,5 +1,6 @@
 """requests: the suite that every client passes, and what is its own."""
 
+import copy
 import pickle
 
 import pytest
@@ -12,7 +13,12 @@ from tests.clients.suite import Bench, cases_for
 from urllib3.util import Retry
 
 from passthrough_auth.clients.requests import CallerSession
-from passthrough_auth.core import ConfigurationError, Destinations, acting_as
+from passthrough_auth.core import (
+    ConfigurationError,
+    DestinationNotAllowed,
+    Destinations,
+    acting_as,
+)
 
 REQUESTS = driver("requests")
 
@@ -198,3 +204,22 @@ def test_a_body_produced_in_pieces_is_sent(session, world):
         response = session.post(world.url("named"), data=iter([b"a", b"b"]))
 
     assert response.json()["headers"]["authorization"] == ALICE[1]
+
+
+def pickled(session):
+    return pickle.loads(pickle.dumps(session))  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
+def test_a_copy_is_a_caller_s_session_too(session, world, again):
+    """requests lets sessions be copied and pickled, for workers in other processes."""
+    other = again(session)
+    with as_alice():
+        found = other.get(world.url("named")).json()["headers"]
+        with pytest.raises(DestinationNotAllowed):
+            other.get(world.url("stranger"))
+    assert found["authorization"] == ALICE[1]
+    with pytest.raises(ConfigurationError, match="keeps no cookies"):
+        other.cookies.set("session", "planted-value")
+    with pytest.raises(ConfigurationError, match="trust_env can't be set"):
+        other.trust_env = True

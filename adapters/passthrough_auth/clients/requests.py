@@ -37,6 +37,9 @@ class CallerSession(SharedClient, requests.Session):
     sent, and else those of requests.
     """
 
+    # requests copies and pickles these, and nothing else.
+    __attrs__ = [*requests.Session.__attrs__, "destinations"]  # noqa: RUF012 - as requests has it
+
     def __init__(self, destinations: Destinations) -> None:
         super().__init__()
         self.destinations = check_destinations(destinations)
