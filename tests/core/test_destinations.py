@@ -1064,3 +1064,32 @@ def test_no_redirects_take_a_credential_to_an_origin_that_is_not_named(urls):
                 NAMED.check(url)
             except DestinationNotAllowed:
                 assert headers == {}
+
+
+# --- Bound to a caller ----------------------------------------------------------------------------
+
+
+def test_destinations_bound_to_a_snapshot_are_asked_as_its_caller_anywhere():
+    destinations = Destinations("https://a.example")
+    with as_alice(ALICE, ("x-own", "1")):
+        caller = snapshot()
+    bound = destinations.bound_to(caller)
+
+    assert bound.headers_for("https://a.example/") == dict([ALICE, ("x-own", "1")])
+    assert "x-own" in bound.sensitive_names()
+    with acting_as(("authorization", "Bearer bob"), bindings=()):
+        assert bound.headers_for("https://a.example/")["authorization"] == ALICE[1]
+        assert destinations.headers_for("https://a.example/")["authorization"] == "Bearer bob"
+    with pytest.raises(NoCaller, match="No request is being served"):
+        destinations.headers_for("https://a.example/")
+    with pytest.raises(DestinationNotAllowed):
+        bound.headers_for("https://stranger.example/")
+
+    caller.close()
+    with pytest.raises(NoCaller, match="closed"):
+        bound.headers_for("https://a.example/")
+
+
+def test_only_a_snapshot_binds():
+    with pytest.raises(ConfigurationError, match=r"write destinations.bound_to\(snapshot\(\)\)$"):
+        Destinations("https://a.example").bound_to(dict([ALICE]))

@@ -278,6 +278,27 @@ def a_header_equal_to_the_callers_is_no_conflict(bench: Bench) -> None:
     assert reply.credentials() == dict(ALICE)
 
 
+@case()
+def threads_of_an_sdk_have_the_caller_of_bound_destinations(bench: Bench) -> None:
+    """A helper that starts threads of its own: neither they nor their work are ours to wrap."""
+    url = bench.world.url("named")
+    found: list[dict[str, str]] = []
+    with acting(ALICE):
+        job = snapshot()
+    with bench.open(bench.world.destinations().bound_to(job)) as client:
+
+        def call() -> None:
+            found.append(bench.driver.fetch(client, Call(url)).credentials())
+
+        for _ in range(2):
+            thread = threading.Thread(target=call)
+            thread.start()
+            thread.join()
+        # Nobody else, also where somebody else is served.
+        found.append(bench.fetch(client, BOB, url).credentials())
+    assert found == [dict(ALICE)] * 3
+
+
 @case("refusals")
 def an_upstream_that_refuses_the_caller_is_the_answer(bench: Bench) -> None:
     """What the library raises for its 401 or 403, left uncaught, or as the cause of another."""

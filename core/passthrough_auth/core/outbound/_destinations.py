@@ -6,10 +6,12 @@ origin that the app has not named.
 
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import Any, final
 
 from passthrough_auth.core._checking import not_destinations
-from passthrough_auth.core.caller import Credentials, NamedOrigins, current_scope
+from passthrough_auth.core.caller import Credentials, NamedOrigins, Snapshot, current_scope
 from passthrough_auth.core.errors import ConfigurationError, DestinationNotAllowed
 from passthrough_auth.core.origin import Origin, origin_of
 
@@ -17,6 +19,7 @@ from ._destination import Destination
 from ._identities import Settled
 from ._redirects import Redirects, carry
 
+_UNCHANGED = nullcontext()
 # Any scheme and host.
 _FULL_URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://[^/?#]", re.ASCII | re.IGNORECASE)
 
@@ -36,7 +39,7 @@ class Destinations(NamedOrigins):
     destination.
     """
 
-    __slots__ = ("_exact", "_sensitive", "_wildcards")
+    __slots__ = ("_caller", "_exact", "_sensitive", "_wildcards")
 
     def __init__(self, *destinations: str | Destination) -> None:
         if not destinations:
@@ -44,6 +47,7 @@ class Destinations(NamedOrigins):
                 "Destinations without an origin sends nothing anywhere. Write "
                 "Destinations('https://api.example.com')"
             )
+        self._caller: Snapshot | None = None
         self._exact: dict[Origin, Destination] = {}
         self._wildcards: dict[Origin, Destination] = {}
         for given in destinations:
@@ -61,7 +65,27 @@ class Destinations(NamedOrigins):
         `CredentialUnusable` if a credential doesn't make a valid header line.
         """
         origin = url if isinstance(url, Origin) else _checked_origin(url)
-        return self._destination_of(origin).headers(origin)
+        destination = self._destination_of(origin)
+        with self._acting():
+            return destination.headers(origin)
+
+    def bound_to(self, caller: Snapshot) -> "Destinations":
+        """The same destinations, asked as this caller wherever they are asked.
+
+            session = CallerSession(destinations.bound_to(snapshot()))
+
+        For one job of an SDK that calls from threads of its own, in which there is no caller. A
+        client made with them acts as nobody else, so make it for that job, and don't share it.
+        Raises `ConfigurationError` for anything but a snapshot.
+        """
+        if not isinstance(caller, Snapshot):
+            raise ConfigurationError(
+                f"bound_to takes a snapshot, not {type(caller).__name__}: write "
+                "destinations.bound_to(snapshot())"
+            )
+        bound = copy(self)
+        bound._caller = caller  # noqa: SLF001 - one of this class
+        return bound
 
     def check(self, url: str) -> Origin:
         """The URL's origin. Raises `DestinationNotAllowed` unless it is named. Needs no caller."""
@@ -137,8 +161,12 @@ class Destinations(NamedOrigins):
         They are Authorization, Cookie and other headers in which an app says who it is, every
         header of a destination, and every header of the caller.
         """
-        scope = current_scope()
+        with self._acting():
+            scope = current_scope()
         return self._sensitive if scope is None else self._sensitive.union(scope.credential_names())
+
+    def _acting(self) -> AbstractContextManager[object]:
+        return _UNCHANGED if self._caller is None else self._caller.active()
 
     def __iter__(self) -> Iterator[Destination]:
         yield from self._exact.values()
