@@ -28,7 +28,6 @@ from typing import Any
 from passthrough_auth.optional_import import optional_import
 
 with optional_import("flyte,testing", module="pytest"):
-    import flyte
     import pytest
 
 from passthrough_auth.testing.flyte import FlyteEndpoint
@@ -60,6 +59,8 @@ def flyte_endpoint(
     # Each initialisation of the SDK adds the working directory to sys.path.
     monkeypatch.setattr(sys, "path", list(sys.path))
     _flyte_endpoint_running.reset()
+    import flyte  # which starts a thread
+
     # As `fserve` does in a cluster before it serves an app.
     flyte.init_in_cluster()
     yield _flyte_endpoint_running
