@@ -621,6 +621,14 @@ def test_a_header_equal_to_the_caller_s_is_no_conflict():
         assert carried({"authorization": value}, pairs) == dict(pairs)
 
 
+def test_what_send_leaves_out_is_not_added_by_copying_the_request_s_headers():
+    """As reverse proxies do, with `headers=request.headers`."""
+    pairs = [ALICE, SESSION]
+    with pytest.raises(ConfigurationError, match="'cookie'"):
+        carried(dict(pairs), pairs, send=["authorization"])
+    assert carried(dict(pairs), pairs, send=["authorization"], drop=["cookie"]) == dict([ALICE])
+
+
 def test_no_caller_is_no_conflict_but_the_caller_s_place_stays_empty():
     """`on_conflict="caller"` never falls back to the app's."""
     other = [("x-other", "1")]
