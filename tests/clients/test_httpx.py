@@ -310,3 +310,11 @@ def test_a_streamed_body_is_sent_and_a_streamed_answer_read(library, ours, world
         body = b"".join(response.iter_bytes())
 
     assert json.loads(body)["headers"]["authorization"] == ALICE[1]
+
+
+@BOTH
+def test_a_header_added_to_the_client_later_is_refused_at_the_call(library, ours, world):
+    with ours.caller_client(world.destinations(), verify=world.verify()) as client:
+        client.headers["authorization"] = "Bearer of-the-app"
+        with as_alice(), pytest.raises(ConfigurationError, match="two identities"):
+            client.get(world.url("named"))

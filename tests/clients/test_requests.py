@@ -223,3 +223,10 @@ def test_a_copy_is_a_caller_s_session_too(session, world, again):
         other.cookies.set("session", "planted-value")
     with pytest.raises(ConfigurationError, match="trust_env can't be set"):
         other.trust_env = True
+
+
+def test_a_header_added_to_the_session_later_is_refused_at_the_call(world):
+    with CallerSession(world.destinations()) as session:
+        session.headers["X-Api-Key"] = "of-the-app"
+        with as_alice(), pytest.raises(ConfigurationError, match="two identities"):
+            session.get(world.url("named"))

@@ -32,7 +32,7 @@ MESSAGE = {
     "usage": {"input_tokens": 1, "output_tokens": 1},
 }
 ANSWERS = {
-    "/v1/models": {"object": "list", "data": []},
+    "/v1/models": {"object": "list", "data": [], "has_more": False},
     "/v1/messages": MESSAGE,
     "/api/v4/projects/1": {"id": 1},
     "/v1/statement": {
@@ -205,10 +205,45 @@ def test_an_asynchronous_sdk_too(pairs, upstream):
 def test_what_an_sdk_raises_for_a_refused_caller_is_the_answer(sdk, status, detail, upstream):
     """Neither shows the response of the call as a cause."""
     upstream.refuses = status
+    named = "AuthenticationError" if status == 401 else "PermissionDeniedError"
+    errors = getattr(openai, named), getattr(anthropic, named)
     request = AsgiRequest({"type": "http", "method": "GET", "path": "/", "headers": []})
     for who, answer in (("caller", status), ("app", None)):
-        with pytest.raises((openai.APIError, anthropic.APIError)) as caught:
+        with pytest.raises(errors) as caught:
             arrived(sdk, upstream, [TOKEN], on_conflict=who)
         refusal = Gate(bindings=()).refusal_for(request, caught.value)
         assert (refusal and refusal.status) == answer
         assert refusal is None or detail in refusal.body.decode()
+
+
+@each_caller
+@pytest.mark.parametrize("name", ["openai", "anthropic", "gitlab", "trino"])
+def test_each_line_of_the_page_calls_as_the_caller(name, pairs, upstream):
+    """python-gitlab and trino send no key of their own unless they are given one."""
+    conflicting = name in ("openai", "anthropic")
+    destination = Destination(upstream.root, on_conflict="caller" if conflicting else "raise")
+    destinations = Destinations(destination)
+    with (
+        caller_client(destinations) as client,
+        CallerSession(destinations) as session,
+        acting_as(*pairs, bindings=()),
+    ):
+        if name == "openai":
+            openai.OpenAI(
+                api_key="unused", base_url=f"{upstream.root}/v1", http_client=client
+            ).models.list()
+        elif name == "anthropic":
+            anthropic.Anthropic(
+                api_key="unused", base_url=upstream.root, http_client=client
+            ).models.list()
+        elif name == "gitlab":
+            gitlab.Gitlab(upstream.root, session=session).projects.get(1)
+        else:
+            trino.dbapi.connect(
+                host="127.0.0.1",
+                port=upstream.server_port,
+                user="alice",
+                http_scheme="http",
+                http_session=session,
+            ).cursor().execute("select 1")
+    assert upstream.seen == [dict(pairs)]

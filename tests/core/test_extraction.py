@@ -1,6 +1,7 @@
 """The built-in extractors, and the values that may be forwarded."""
 
 import functools
+import re
 
 import pytest
 from tests.core.builders import asgi, on_both_interfaces, wsgi
@@ -16,6 +17,7 @@ from passthrough_auth.core import (
     extract_cookies,
     extract_custom_header,
     extract_schemes,
+    extract_websocket_token,
     header_extractor,
 )
 from passthrough_auth.core._credential_rules import name_problem, rule_for, valid_value
@@ -702,10 +704,25 @@ def test_a_header_name_is_not_an_extractor():
         checked_extractor("x-token")
 
 
-@pytest.mark.parametrize("maker", [extract_custom_header, extract_cookies])
-def test_a_function_that_makes_extractors_is_not_one(maker):
-    with pytest.raises(ConfigurationError, match=rf"write {maker.__name__}\('name'\)"):
+@pytest.mark.parametrize(
+    ("maker", "call"),
+    [
+        (extract_custom_header, "extract_custom_header('name')"),
+        (extract_cookies, "extract_cookies('session')"),
+        (extract_schemes, "extract_schemes('Bearer', 'Token')"),
+        (extract_bearer_from_cookie, "extract_bearer_from_cookie('access_token')"),
+        (extract_websocket_token, "extract_websocket_token()"),
+    ],
+)
+def test_a_function_that_makes_extractors_is_not_one(maker, call):
+    with pytest.raises(ConfigurationError, match=rf"write {re.escape(call)}$"):
         checked_extractor(maker)
+    checked_extractor(eval(call, {maker.__name__: maker}))  # noqa: S307 - of this table
+
+
+def test_the_name_of_a_cookie_is_asked_for_by_the_function_that_needs_it():
+    with pytest.raises(ConfigurationError, match=r"extract_bearer_from_cookie\('access_token'\)$"):
+        extract_bearer_from_cookie("sb-*")
 
 
 def test_a_class_is_not_an_extractor():

@@ -9,10 +9,12 @@ from passthrough_auth.core import (
     MalformedCredential,
     Refusal,
     extract_authorization_header,
+    extract_bare_authorization,
     extract_bearer_token,
     extract_cookie_header,
     extract_cookies,
     extract_custom_header,
+    header_extractor,
 )
 from passthrough_auth.core.inbound import Gate
 
@@ -37,10 +39,10 @@ def test_each_refusal_has_a_record_with_its_reasons(make, caplog):
         excluded_paths={"/health"},
     )
     assert text == (
-        "PUT '/me' was answered with 401, Authentication credentials required. No rule of "
-        "excluded_paths matches this path. Asked: extract_bearer_token found nothing: there is no "
-        "'authorization' header; extract_named_cookies found nothing: 'cookie' is there, and holds "
-        "no 'sso' or 'session'"
+        'PUT \'/me\' was refused with 401, {"detail": "Authentication credentials required"}. No '
+        "rule of excluded_paths matches this path. Asked: extract_bearer_token found nothing: "
+        "there is no 'authorization' header; extract_cookies found nothing: 'cookie' is there, and "
+        "holds no 'sso' or 'session'"
     )
 
 
@@ -94,7 +96,7 @@ def test_what_extractors_raise(caplog):
     request = asgi("/", [("Cookie", "sso=a; sso=b")])
     (text,) = said(caplog, request, header_extractors=[own, extract_cookies("sso")])
     assert "own raised MalformedCredential" in text
-    assert "extract_named_cookies (a cookie asked for was sent twice with two values)" in text
+    assert "extract_cookies (a cookie asked for was sent twice with two values)" in text
 
 
 def test_an_extractor_of_the_app_s_own_found_nothing_or_something(caplog):
@@ -159,3 +161,18 @@ def test_a_wrong_on_refusal_is_said_once(answer, caplog):
         assert gate.admit(asgi("/")).refusal.status == 401
     (record,) = caplog.records
     assert record.levelname == "ERROR"
+
+
+def test_the_gate_s_own_rules_decide_what_is_malformed(caplog):
+    """A Digest that comma_schemes permits is refused for another reason."""
+    digest = [("Authorization", 'Digest username="a", realm="b"'), CROSS_SITE]
+    (text,) = said(caplog, asgi("/", digest, method="POST"), comma_schemes=["Digest"])
+    assert "found 'authorization';" in text
+    assert "Cross-site request" in text
+
+
+def test_a_key_without_a_scheme_is_found_where_it_is_taken(caplog):
+    own = header_extractor(ambient=True)(lambda request: ("authorization", "abc.def"))
+    request = asgi("/", [CROSS_SITE], method="POST")
+    (text,) = said(caplog, request, header_extractors=[extract_bare_authorization, own])
+    assert text.endswith("found 'authorization'")

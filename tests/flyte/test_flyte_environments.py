@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from flyte.errors import InitializationError
+from starlette.applications import Starlette
 
 from passthrough_auth.clients.flyte import bind_flyte, current_user
 from passthrough_auth.core import acting_as, extract_bearer_token, extract_cookies
@@ -24,6 +25,7 @@ pytest_plugins = ["passthrough_auth.testing.pytest_plugin"]
 
 APPS = Path(__file__).parent / "apps"
 ALICE = {"authorization": "Bearer alice-token"}
+REQUIRED = {"detail": "Authentication credentials required"}
 
 
 def test_the_lifespan_of_flyte_s_users_runs_as_written_in_the_fixture(flyte_endpoint, monkeypatch):
@@ -92,15 +94,15 @@ def test_the_webhook_environment_takes_our_middleware(ours):
     assert gates_of(app) == [FastAPIPassthroughAuthMiddleware]
     with TestClient(app) as client:
         assert client.get("/health").status_code == 200
-        assert client.get("/me").json() == {"detail": "Authentication credentials required"}
+        assert client.get("/me").json() == REQUIRED
         assert "alice" in client.get("/me", headers=ALICE).text
 
 
 class Agent:
     """An agent that says who asks."""
 
-    async def run(self, *args, **options):
-        raise NotImplementedError
+    async def run(self, *arguments, **options):
+        return (await current_user.aio()).subject
 
     def tool_descriptions(self):
         return [{"name": current_user().subject}]
@@ -110,9 +112,17 @@ class Agent:
 def test_the_chat_environment_takes_our_middleware(ours):
     from flyte.ai.chat import AgentChatAppEnvironment
 
-    environment = AgentChatAppEnvironment(name="chat", agent=Agent(), passthrough_auth=True)
-    app = environment.build_fastapi_app()
+    app = AgentChatAppEnvironment(
+        name="chat",
+        agent=Agent(),
+        passthrough_auth=True,
+        passthrough_auth_excluded_paths=["/health"],
+    ).build_fastapi_app()
     assert gates_of(app) == [FastAPIPassthroughAuthMiddleware]
+    with TestClient(app) as client:
+        assert client.get("/health").status_code == 200
+        assert client.get("/api/tools").json() == REQUIRED
+        assert client.get("/api/tools", headers=ALICE).json() == [{"name": "alice"}]
 
 
 @old_models
@@ -120,8 +130,22 @@ def test_the_mcp_environment_takes_our_middleware(ours):
     from flyte.ai.mcp import FlyteMCPAppEnvironment
 
     environment = FlyteMCPAppEnvironment(name="mcp", requires_auth=True)
-    (gate,) = environment._starlette_middleware()  # as it builds its app
-    assert gate.cls is FastAPIPassthroughAuthMiddleware
+    app = environment._create_starlette_app()  # as it makes its app
+    assert gates_of(app) == [FastAPIPassthroughAuthMiddleware]
+    version = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    initialise = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {**version, "clientInfo": {"name": "test", "version": "1"}},
+    }
+    with TestClient(app) as client:
+        assert client.get("/health").status_code == 200
+        accepted = {"accept": "application/json, text/event-stream"}
+        path = f"{environment.mcp_mount_path.rstrip('/')}/mcp"
+        assert client.post(path, json=initialise, headers=accepted).json() == REQUIRED
+        answer = client.post(path, json=initialise, headers={**accepted, **ALICE})
+        assert answer.json()["result"]["serverInfo"]
 
 
 def whoami(scope, receive, send):
@@ -164,6 +188,12 @@ def test_an_app_that_has_served_can_be_pickled_as_flyte_deploys_it(flyte_endpoin
         capture_output=True,
     )
     assert ran.stdout.decode() == "bob\n401\n", ran.stderr.decode()
+
+
+def test_an_app_of_starlette_s_own_can_t_be_unpickled():
+    """What the page says of it, with any middleware or none."""
+    with pytest.raises(RecursionError):
+        cloudpickle.loads(cloudpickle.dumps(Starlette()))
 
 
 def test_the_parts_can_be_pickled(flyte_endpoint):

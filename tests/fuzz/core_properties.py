@@ -147,7 +147,7 @@ SAID = (
     "A request was refused whose path differs",
     "A request with an Authorization header was refused",
 )
-SAID_AT_DEBUG = " was answered with 40"
+SAID_AT_DEBUG = " was refused with 40"
 
 
 def the_gate_follows_the_semantics(choices: Choices) -> None:

@@ -191,10 +191,8 @@ def is_one_authorization(value: str) -> bool:
     return bool(_plain_authorization(value)) or _has_parameters(value, None)
 
 
-def problem_with(name: str, value: str) -> str | None:
-    """What makes a value malformed or empty, in words; None if it is valid. For logs."""
-    if rule_for(name)(value):
-        return None
+def problem_with(name: str, value: str) -> str:
+    """What makes a value malformed, or empty, that its rule doesn't take. For logs."""
     for problem, is_it in _PROBLEMS:
         if is_it(name, value):
             return problem

@@ -1,4 +1,4 @@
-"""The log of this library, for its app's author. No record has anything that a client sent."""
+"""The log of this library, for its app's author. No record has a value that a client sent."""
 
 from typing import TYPE_CHECKING
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import NamedTuple, TypeVar, cast
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from passthrough_auth.core._checking import check_arguments, checked_flag, is_async
 from passthrough_auth.core._credential_rules import (
@@ -143,14 +143,19 @@ def built_in(header: str, *names: str, ambient: bool = False) -> Callable[[_Extr
     return mark
 
 
-_MAKERS: WeakSet[FunctionType] = WeakSet()
+# Functions that make extractors, and are easily given in place of one, with the call to write.
+_MAKERS: WeakKeyDictionary[FunctionType, str] = WeakKeyDictionary()
 _Maker = TypeVar("_Maker", bound=Callable[..., HeaderExtractor])
 
 
-def makes_extractors(function: _Maker) -> _Maker:
-    """Mark a function that makes extractors, which is easily given in place of one."""
-    _MAKERS.add(cast("FunctionType", function))
-    return function
+def makes_extractors(call: str) -> Callable[[_Maker], _Maker]:
+    """Mark a function that makes extractors, when called as in this example."""
+
+    def mark(function: _Maker) -> _Maker:
+        _MAKERS[cast("FunctionType", function)] = call
+        return function
+
+    return mark
 
 
 def what_it_reads(extractor: HeaderExtractor) -> Reads | None:
@@ -179,7 +184,7 @@ def extract_bare_authorization(request: Request) -> tuple[str, str] | None:
     return extract_authorization_header(request)
 
 
-@makes_extractors
+@makes_extractors("extract_schemes('Bearer', 'Token')")
 def extract_schemes(*schemes: str) -> HeaderExtractor:
     """Make an extractor that takes the Authorization header only with one of these schemes.
 
@@ -232,7 +237,7 @@ def extract_cookie_header(request: Request) -> tuple[str, str] | None:
     return ("cookie", text) if text else None
 
 
-@makes_extractors
+@makes_extractors("extract_cookies('session')")
 def extract_cookies(*names: str) -> HeaderExtractor:
     """Make an extractor that forwards only the named cookies.
 
@@ -247,7 +252,12 @@ def extract_cookies(*names: str) -> HeaderExtractor:
     if not names:
         raise ConfigurationError("extract_cookies needs a name: extract_cookies('session')")
     for name in names:
-        _check_cookie_name(name, name[:-1] if isinstance(name, str) and name[-1:] == "*" else name)
+        fixed = name[:-1] if isinstance(name, str) and name[-1:] == "*" else name
+        _check_cookie_name(
+            fixed,
+            f"{name!r} is not the name of a cookie: write extract_cookies('session', 'sso'), or "
+            "'sb-*' for all whose names begin with 'sb-'",
+        )
     find = _cookie_finder(names, "cookie")
 
     @built_in("cookie", *names, ambient=True)
@@ -258,16 +268,13 @@ def extract_cookies(*names: str) -> HeaderExtractor:
     return extract_named_cookies
 
 
-def _check_cookie_name(name: object, fixed: object) -> None:
-    """Raise `ConfigurationError` if this, whose fixed part is `fixed`, is no name of a cookie."""
-    if not isinstance(fixed, str) or not is_token(fixed) or "*" in fixed:
-        raise ConfigurationError(
-            f"{name!r} is not the name of a cookie: write extract_cookies('session', 'sso'), or "
-            "'sb-*' for all whose names begin with 'sb-'"
-        )
+def _check_cookie_name(name: object, otherwise: str) -> None:
+    """Raise `ConfigurationError` with this text if no cookie can have that name."""
+    if not isinstance(name, str) or not is_token(name) or "*" in name:
+        raise ConfigurationError(otherwise)
 
 
-@makes_extractors
+@makes_extractors("extract_bearer_from_cookie('access_token')")
 def extract_bearer_from_cookie(name: str) -> HeaderExtractor:
     """Make an extractor that forwards the token in a cookie as `authorization: Bearer ...`.
 
@@ -277,7 +284,10 @@ def extract_bearer_from_cookie(name: str) -> HeaderExtractor:
     sent twice with two values is malformed, as for `extract_cookies`. Raises `ConfigurationError`
     for a name that no cookie can have.
     """
-    _check_cookie_name(name, name)
+    _check_cookie_name(
+        name,
+        f"{name!r} is not the name of a cookie: write extract_bearer_from_cookie('access_token')",
+    )
     find = _cookie_finder((name,), "authorization")
 
     @built_in("cookie", name, ambient=True)
@@ -349,7 +359,7 @@ def _in_order(names: tuple[str, ...], found: dict[str, str]) -> dict[str, str]:
     return ordered
 
 
-@makes_extractors
+@makes_extractors("extract_custom_header('name')")
 def extract_custom_header(
     header_name: str, *, ambient: bool | None = None, commas: bool = False
 ) -> HeaderExtractor:
@@ -427,8 +437,9 @@ def checked_extractor(extractor: object) -> HeaderExtractor:
     if not callable(extractor):
         raise ConfigurationError(f"{extractor!r} is not an extractor: it can't be called")
     if isinstance(extractor, FunctionType) and extractor in _MAKERS:
-        name = extractor.__name__
-        raise ConfigurationError(f"{name} makes extractors: write {name}('name')")
+        raise ConfigurationError(
+            f"{extractor.__name__} makes extractors: write {_MAKERS[extractor]}"
+        )
     if isinstance(extractor, type):
         raise ConfigurationError(f"{describe(extractor)} is a class; extractors are functions")
     if is_async(extractor):

@@ -7,7 +7,13 @@ from types import FunctionType
 from typing import Literal, TypedDict, cast, final
 
 from passthrough_auth.core._checking import check_arguments, checked_collection, is_async
-from passthrough_auth.core._credential_rules import custom_rule, is_token, name_problem, rule_for
+from passthrough_auth.core._credential_rules import (
+    Rule,
+    custom_rule,
+    is_token,
+    name_problem,
+    rule_for,
+)
 from passthrough_auth.core._log import logger
 from passthrough_auth.core.caller import (
     Binding,
@@ -218,10 +224,7 @@ class Gate:
             )
         if why.is_asked():
             asked = zip(self._given, (ask for ask, _ in self._extractors), strict=True)
-            detail = {id(self._missing): REQUIRED, id(self._malformed): MALFORMED}
-            why.log_why(
-                request, refusal.status, detail.get(id(refusal), CROSS_SITE), self._paths, asked
-            )
+            why.log_why(request, refusal, self._paths, asked, self._rule_for)
 
     def _find_clients(self) -> None:
         """Bind a client that the app has imported only now."""
@@ -267,7 +270,7 @@ class Gate:
             if pair is None or pair[0] in found or pair[0] in malformed:
                 continue
             name, value = pair
-            checked = self._rules.get(name, custom_rule)(value)
+            checked = self._rule_for(name)(value)
             if checked is None:
                 malformed.append(name)
             elif not checked:
@@ -277,6 +280,9 @@ class Gate:
             else:
                 found[name] = checked
         return found, malformed, dropped
+
+    def _rule_for(self, name: str) -> Rule:
+        return self._rules.get(name, custom_rule)
 
     def _may_be_forged(self, request: Request) -> bool:
         """Whether another site may have made the browser send this, and could do harm by it."""

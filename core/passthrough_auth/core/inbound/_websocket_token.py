@@ -14,7 +14,7 @@ from ._request import Request
 _BASE64URL = re.compile(r"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?")
 
 
-@makes_extractors
+@makes_extractors("extract_websocket_token()")
 def extract_websocket_token(prefix: str = "bearer.") -> HeaderExtractor:
     """Make an extractor that reads a bearer token among the subprotocols of a WebSocket.
 

@@ -5,16 +5,18 @@ and the method, which every access log has.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from passthrough_auth.core._credential_rules import problem_with
+from passthrough_auth.core._credential_rules import Rule, problem_with
 from passthrough_auth.core._log import logger
 from passthrough_auth.core.errors import MalformedCredential
 
 from ._exclusion import PathRules
 from ._extraction import HeaderExtractor, Reads, describe, what_it_reads
+from ._refusal import Refusal
 from ._request import Request
 
+RuleFor = Callable[[str], Rule]
 _DEBUG = 10
 
 
@@ -25,24 +27,27 @@ def is_asked() -> bool:
 
 def log_why(
     request: Request,
-    status: int,
-    detail: str,
+    refusal: Refusal,
     paths: PathRules,
     extractors: Iterable[tuple[HeaderExtractor, HeaderExtractor]],
+    rule_for: RuleFor,
 ) -> None:
-    """Log one record about a refused request.
+    """Log one record about a request that gets this refusal.
 
-    `extractors` are those that the app gave, each with the function that the gate asks.
+    `extractors` are those that the app gave, each with the function that the gate asks. `rule_for`
+    is the gate's rule for the values of a header.
     """
-    reasons = [f"{_name(given)} {_outcome(request, given, ask)}" for given, ask in extractors]
+    reasons = [
+        f"{_name(given)} {_outcome(request, given, ask, rule_for)}" for given, ask in extractors
+    ]
     nearest = paths.nearest(request.path)
     hint = "" if nearest is None else f"; nearest: {nearest!r}"
     logger().debug(
-        "%s %r was answered with %s, %s. No rule of excluded_paths matches this path%s. Asked: %s",
+        "%s %r was refused with %s, %s. No rule of excluded_paths matches this path%s. Asked: %s",
         request.method,
         request.path,
-        status,
-        detail,
+        refusal.status,
+        refusal.body.decode(),
         hint,
         "; ".join(reasons),
     )
@@ -62,10 +67,16 @@ def unread_header(request: Request, extractors: Iterable[HeaderExtractor]) -> st
 
 
 def _name(extractor: HeaderExtractor) -> str:
-    return describe(extractor).rpartition(".")[2]
+    """The name that the app wrote: of a built-in one, that of the function which makes it."""
+    name = describe(extractor)
+    if what_it_reads(extractor) is not None:
+        name = name.partition(".<locals>")[0]
+    return name.rpartition(".")[2]
 
 
-def _outcome(request: Request, given: HeaderExtractor, ask: HeaderExtractor) -> str:
+def _outcome(
+    request: Request, given: HeaderExtractor, ask: HeaderExtractor, rule_for: RuleFor
+) -> str:
     reads = what_it_reads(given)
     try:
         found = ask(request)
@@ -75,11 +86,9 @@ def _outcome(request: Request, given: HeaderExtractor, ask: HeaderExtractor) -> 
     if found is None:
         return "found nothing" if reads is None else _not_found(request, reads)
     name, value = found
-    problem = problem_with(name, value)
+    problem = "" if rule_for(name)(value) else f", which is malformed: {problem_with(name, value)}"
     del found, value  # a traceback with locals would show the value
-    return (
-        f"found {name!r}" if problem is None else f"found {name!r}, which is malformed: {problem}"
-    )
+    return f"found {name!r}{problem}"
 
 
 def _not_found(request: Request, reads: Reads) -> str:

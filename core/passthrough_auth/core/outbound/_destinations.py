@@ -100,7 +100,8 @@ class Destinations(NamedOrigins):
     def settle(self, origin: Origin, sent: Mapping[str, Any], callers: dict[str, str]) -> Settled:
         """Decide between the app's own headers of a hop to this origin, and the caller's.
 
-        `sent` finds the app's headers by lower-case name; `callers` is the result of `headers_for`.
+        `sent` has the app's headers, and ignores the case of names; `callers` is the result of
+        `headers_for`.
         Raises `ConfigurationError` for two identities between which the destination doesn't decide.
         """
         return self._destination_of(origin).settle(origin, sent, callers)

@@ -86,7 +86,8 @@ class Conflicts(NamedTuple):
         """
         present = {name.lower() for name in sent}
         dropped = self.drop & present
-        names = present & self.identities.union(callers) - self.beside - self.drop
+        names = (present & self.identities) | (present & callers.keys())
+        names -= self.beside | self.drop
         own = frozenset([name for name in names if not _same(sent[name], callers.get(name))])
         if self.on_conflict == "caller":
             return Settled(dropped | own, callers)
