@@ -22,13 +22,13 @@ async def _answers_challenges(request, handler):
 
 class Aiohttp(AsyncDriver):
     name = "aiohttp"
-    features = AsyncDriver.features | {"base_url", "digest"}
+    features = AsyncDriver.features | {"base_url", "digest", "environment_proxies"}
     refused = (aiohttp.ClientConnectorError,)
     timed_out = (TimeoutError,)
 
     @asynccontextmanager
-    async def connect(self, world, destinations, base_url):
-        options = {"base_url": base_url, "middlewares": (_answers_challenges,)}
+    async def connect(self, world, destinations, base_url, **options):
+        options |= {"base_url": base_url, "middlewares": (_answers_challenges,)}
         async with (
             connector(world) as connects,
             caller_session(destinations, connector=connects, **options) as session,

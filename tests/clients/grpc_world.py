@@ -46,23 +46,33 @@ class GrpcWorld(LocalWorld):
         pem = Path(self.certificate).read_bytes()
         secure = grpc.ssl_server_credentials([(pem, pem)])
         for name, (scheme, host) in ORIGINS.items():
-            server = grpc.server(ThreadPoolExecutor(16))
-            handlers = {kind: self._handler(kind, name) for kind in KINDS}
-            generic = grpc.method_handlers_generic_handler(_SERVICE, handlers)
-            server.add_generic_rpc_handlers((generic,))
+            server = self._server(name)
             address = f"{LOOPBACK}:0"
             if scheme == "https":
                 port = server.add_secure_port(address, secure)
             else:
                 port = server.add_insecure_port(address)
             server.start()
-            self._servers.append(server)
             self._origins[name] = f"{scheme}://{host}:{port}"
+
+    def listen(self, target: str) -> None:
+        """Serve at one more place, such as a socket of this machine."""
+        server = self._server("socket")
+        server.add_insecure_port(target)
+        server.start()
 
     def stop(self) -> None:
         """Stop serving, calls under way included."""
         for stopped in [server.stop(grace=None) for server in self._servers]:
             stopped.wait()
+
+    def _server(self, name: str) -> grpc.Server:
+        server = grpc.server(ThreadPoolExecutor(16))
+        handlers = {kind: self._handler(kind, name) for kind in KINDS}
+        generic = grpc.method_handlers_generic_handler(_SERVICE, handlers)
+        server.add_generic_rpc_handlers((generic,))
+        self._servers.append(server)
+        return server
 
     def _handler(self, kind: str, origin: str) -> Any:
         streams = kind.startswith("stream"), kind.endswith("stream")

@@ -11,13 +11,13 @@ from passthrough_auth.clients.requests import CallerSession
 
 class Requests(SyncDriver):
     name = "requests"
-    features = SyncDriver.features | {"digest"}
+    features = SyncDriver.features | {"digest", "environment_proxies"}
     refused = (requests.ConnectionError,)
     timed_out = (requests.ReadTimeout,)
 
     @contextmanager
-    def open(self, world, destinations, base_url=None):  # requests has no base URL
-        with CallerSession(destinations) as session:
+    def open(self, world, destinations, base_url=None, **options):  # no base URL
+        with CallerSession(destinations, **options) as session:
             session.verify = world.ca_file
             yield session
 

@@ -171,6 +171,39 @@ def test_a_target_without_a_port_is_on_443(trusted):
     insecure_channel("localhost", destinations=Destinations("http://localhost:443")).close()
 
 
+@pytest.mark.parametrize("form", ["unix:{}", "unix://{}"])
+def test_a_socket_of_this_machine_is_called_as_localhost(form, world, tmp_path):
+    """gRPC sends that as its authority; a mesh's sidecar may listen there."""
+    target = form.format(tmp_path / "s")
+    world.listen(target)
+    named = Destinations("http://localhost")
+    with insecure_channel(target, destinations=named) as channel, as_alice():
+        assert seen(channel)["authorization"] == ALICE[1]
+
+    async def once():
+        async with aio_insecure_channel(target, destinations=named) as channel:
+            return await channel.unary_unary(method("unary_unary"))(b"/x")
+
+    with as_alice():
+        assert json.loads(asyncio.run(once()))["headers"]["authorization"] == ALICE[1]
+
+
+@pytest.mark.parametrize("named", ["http://localhost:50051", "https://localhost"])
+def test_a_socket_is_named_as_localhost_and_nothing_else(named):
+    with pytest.raises(
+        DestinationNotAllowed, match=r"write Destinations\(..., 'http://localhost'\)"
+    ):
+        insecure_channel("unix:///run/sidecar.sock", destinations=Destinations(named))
+
+
+@pytest.mark.parametrize(
+    "target", ["unix:443", "unix:run/s", "unix:////run/s", "unix:/run\n/s", "unix-abstract:s"]
+)
+def test_what_may_be_no_socket_is_none(target):
+    with pytest.raises(DestinationNotAllowed):
+        insecure_channel(target, destinations=Destinations("http://localhost"))
+
+
 @pytest.mark.parametrize("target", ["https://a.example:443", "HTTP://a.example"])
 def test_a_target_with_a_scheme_is_told_so(target, trusted):
     with pytest.raises(ConfigurationError, match="has no scheme"):

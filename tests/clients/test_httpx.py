@@ -75,7 +75,9 @@ def test_a_ca_bundle_that_the_environment_names_is_trusted(library, ours, world,
 
 
 @BOTH
-@pytest.mark.parametrize("option", [{"verify": False}, {"proxy": "http://p:1"}, {"retries": 2}])
+@pytest.mark.parametrize(
+    "option", [{"verify": False}, {"proxy": "http://p:1"}, {"environment_proxies": True}]
+)
 def test_an_option_of_the_transports_is_refused_beside_one(library, ours, option):
     """It would be dropped without a word."""
     destinations = Destinations("https://a.example")

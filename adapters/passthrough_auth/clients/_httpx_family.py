@@ -10,6 +10,7 @@ from passthrough_auth.core.caller import mark_answer
 from passthrough_auth.core.errors import ConfigurationError
 from passthrough_auth.core.outbound import Destinations, check_destinations
 
+from ._environment import EnvironmentProxy
 from ._shared import REFUSED_OPTIONS, NoCookies, check_common_settings, refuse_options
 
 _TRANSPORT_OPTIONS = (
@@ -101,6 +102,10 @@ class _TransportBase(Generic[_RequestT, _ResponseT, _AnyTransportT]):
     """Its name. Some SDKs put theirs into the classes of the library."""
     default_class: ClassVar[Callable[..., Any]]
     """The library's transport of this kind that makes connections."""
+    environment: EnvironmentProxy | None = None
+    """The proxy that the environment names, unless the app says where calls lead."""
+    tunnel: _AnyTransportT | None = None
+    """A transport that leads through that proxy, if it is used."""
 
     def __init__(
         self,
@@ -119,6 +124,15 @@ class _TransportBase(Generic[_RequestT, _ResponseT, _AnyTransportT]):
         self._proxied = proxied is not False
         self._advice = _PROXY_ADVICE if proxied is None else ""
         self._shared_jar = shared_jar
+
+    def _through(self, request: _RequestT) -> _AnyTransportT:
+        """The transport for this hop."""
+        if self.environment is None or not self.environment.leads_to(str(request.url)):
+            return self._transport
+        return self.tunnel or self._transport
+
+    def _all_transports(self) -> list[_AnyTransportT]:
+        return [self._transport] if self.tunnel is None else [self._transport, self.tunnel]
 
     def _checked(self, transport: _AnyTransportT) -> _AnyTransportT:
         if not isinstance(transport, self.base_class):
@@ -168,22 +182,24 @@ class SyncTransportBase(_TransportBase[_RequestT, _ResponseT, _TransportT]):
     """The base of the sync `CallerTransport` of each library."""
 
     def handle_request(self, request: _RequestT) -> _ResponseT:
-        response = self._transport.handle_request(self._outgoing(request))
+        response = self._through(request).handle_request(self._outgoing(request))
         return self._incoming(request, response)
 
     def close(self) -> None:
-        self._transport.close()
+        for transport in self._all_transports():
+            transport.close()
 
 
 class AsyncTransportBase(_TransportBase[_RequestT, _ResponseT, _AsyncTransportT]):
     """The base of the `AsyncCallerTransport` of each library."""
 
     async def handle_async_request(self, request: _RequestT) -> _ResponseT:
-        response = await self._transport.handle_async_request(self._outgoing(request))
+        response = await self._through(request).handle_async_request(self._outgoing(request))
         return self._incoming(request, response)
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
+        for transport in self._all_transports():
+            await transport.aclose()
 
 
 class ClientFactory(Generic[_ClientT, _AnyTransportT]):
@@ -205,14 +221,17 @@ class ClientFactory(Generic[_ClientT, _AnyTransportT]):
         *,
         transport: _AnyTransportT | None = None,
         proxied: bool | None = None,
+        environment_proxies: bool = False,
         **options: Any,
     ) -> _ClientT:
         """A client that acts as the caller of the request that is being served.
 
         Make one and share it; an async one belongs to the event loop that it is first used in. It
         takes the options of the library's `Client` and of its `HTTPTransport`. It keeps no cookies
-        and takes neither proxies nor passwords from the environment. Each call raises the errors of
-        `Destinations.headers_for`, before anything is sent, and else those of the library.
+        and takes no passwords from the environment; with `environment_proxies`, https goes through
+        the proxy that is named there, as a tunnel, unless NO_PROXY has the host. Each call raises
+        the errors of `Destinations.headers_for`, before anything is sent, and else those of the
+        library.
 
         A `transport` of your own takes the place of `HTTPTransport`, and has its options itself.
         Say with `proxied` whether it leads through a proxy: plain http is refused unless it is
@@ -227,17 +246,37 @@ class ClientFactory(Generic[_ClientT, _AnyTransportT]):
             name: options.pop(name) for name in _TRANSPORT_OPTIONS if name in options
         }
         if transport is None:
-            transport = default(**transport_options)
-            proxied = transport_options.get("proxy") is not None
-        elif transport_options:
+            environment = EnvironmentProxy(used=environment_proxies)
+            carrying = self._connecting(destinations, transport_options, environment)
+        elif transport_options or environment_proxies:
+            others = ["environment_proxies"] if environment_proxies else []
             raise ConfigurationError(
-                f"{', '.join(f'{name}=' for name in transport_options)} can't be given beside "
-                "transport=, which would not have it: give it to the transport, as in "
+                f"{', '.join(f'{name}=' for name in [*transport_options, *others])} can't be given "
+                "beside transport=, which would not have it: give it to the transport, as in "
                 f"transport={default.__name__}(verify=...)"
             )
-        carrying = self._transport(destinations, transport, proxied=proxied, shared_jar=False)
+        else:
+            carrying = self._transport(destinations, transport, proxied=proxied, shared_jar=False)
         check_common_settings(options, self._header_names(options.get("headers")), destinations)
         return self._client(transport=carrying, cookies=NoCookies(), trust_env=False, **options)
+
+    def _connecting(
+        self, destinations: Destinations, options: dict[str, Any], environment: EnvironmentProxy
+    ) -> _TransportBase[Any, Any, _AnyTransportT]:
+        """A transport that makes connections of its own, with these options."""
+        make = self._transport.default_class
+        proxied = options.get("proxy") is not None
+        carrying = self._transport(destinations, make(**options), proxied=proxied, shared_jar=False)
+        if not proxied and options.get("uds") is None:
+            carrying.environment = environment
+            if environment.used and environment.url:
+                carrying.tunnel = make(**{**options, "proxy": environment.url})
+        elif environment.used:
+            raise ConfigurationError(
+                "environment_proxies=True can't be given beside proxy= or uds=, which say where "
+                "calls lead: write one of them"
+            )
+        return carrying
 
 
 def check_proxied(proxied: object, transport: object) -> None:

@@ -16,7 +16,8 @@ from passthrough_auth.core.outbound import Destinations
 REFUSED_OPTIONS = {
     "cookies": "keeps no cookies; send one with headers={'Cookie': ...} on the request",
     "auth": "sends the caller's credentials; to call as the app itself, use a client of its own",
-    "trust_env": "takes neither proxies nor passwords from the environment; name them in code",
+    "trust_env": "takes no passwords from the environment; for its proxies, write "
+    "environment_proxies=True",
 }
 """Options that would act in place of a caller, each with the behaviour of a caller's client."""
 

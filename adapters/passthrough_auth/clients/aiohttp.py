@@ -4,6 +4,7 @@ async with caller_session(Destinations("https://api.example.com")) as session:
     await session.get("https://api.example.com/reports")
 """
 
+from base64 import b64encode
 from contextvars import ContextVar, Token
 from functools import cache
 from types import SimpleNamespace
@@ -19,23 +20,28 @@ from passthrough_auth.core.outbound import (
 )
 from passthrough_auth.optional_import import optional_import
 
+from ._environment import EnvironmentProxy
 from ._event_loop import require_running_loop
 from ._shared import REFUSED_OPTIONS, check_common_settings, refuse_options
 
 with optional_import("aiohttp"):
     import aiohttp
     from multidict import CIMultiDict
+    from yarl import URL
 
 _REFUSED = {**REFUSED_OPTIONS, "cookie_jar": REFUSED_OPTIONS["cookies"]}
 
 
-def caller_session(destinations: Destinations, **options: Any) -> aiohttp.ClientSession:
+def caller_session(
+    destinations: Destinations, *, environment_proxies: bool = False, **options: Any
+) -> aiohttp.ClientSession:
     """A session that acts as the caller of the request that is being served.
 
     Make one in each event loop and share it there. It takes the options of
-    `aiohttp.ClientSession`; it keeps no cookies and takes neither proxies nor passwords (netrc)
-    from the environment. Each call raises the errors of `Destinations.headers_for`, before anything
-    is sent, and else those of aiohttp.
+    `aiohttp.ClientSession`; it keeps no cookies and takes no passwords (netrc) from the
+    environment. With `environment_proxies`, https goes through the proxy that is named there, as a
+    tunnel, unless NO_PROXY has the host. Each call raises the errors of `Destinations.headers_for`,
+    before anything is sent, and else those of aiohttp.
 
     Raises `ConfigurationError` for an option that would lead around the boundary, and
     `RuntimeError` where no event loop runs.
@@ -43,12 +49,13 @@ def caller_session(destinations: Destinations, **options: Any) -> aiohttp.Client
     refuse_options(options, _REFUSED)
     headers = CIMultiDict[str](options.get("headers") or ())
     check_common_settings(options, headers, check_destinations(destinations))
+    caller = _CallerMiddleware(destinations, EnvironmentProxy(used=environment_proxies))
     require_running_loop("caller_session(...)")
     app_middlewares = options.pop("middlewares", ())
     response_class = options.pop("response_class", None) or aiohttp.ClientResponse
     app_traces = options.pop("trace_configs", None) or ()
     return aiohttp.ClientSession(
-        middlewares=(_begin_hop, *app_middlewares, _CallerMiddleware(destinations)),
+        middlewares=(_begin_hop, *app_middlewares, caller),
         trace_configs=[*app_traces, _trace_of_calls(destinations)],
         cookie_jar=aiohttp.DummyCookieJar(),
         response_class=_marking_its_errors(response_class),
@@ -136,8 +143,9 @@ class _CallerMiddleware:
     keep one caller's cookies for the next.
     """
 
-    def __init__(self, destinations: Destinations) -> None:
+    def __init__(self, destinations: Destinations, environment: EnvironmentProxy) -> None:
         self._destinations = destinations
+        self._environment = environment
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -152,6 +160,8 @@ class _CallerMiddleware:
         # A Cookie that a middleware of the app sets on a later try is the app's own: any other was
         # removed when the hop began.
         call.redirects = redirects._replace(cookie=None)
+        if request.proxy is None and self._environment.leads_to(str(request.url)):
+            _lead_through(URL(self._environment.url), request)
         try:
             response = await handler(request)
             if redirects.added:
@@ -161,6 +171,14 @@ class _CallerMiddleware:
             # They have been sent. Errors raised later show the headers that are here then.
             for name in redirects.added:
                 del request.headers[name]
+
+
+def _lead_through(proxy: URL, request: aiohttp.ClientRequest) -> None:
+    """Send this hop through a proxy. Its password is kept out of the URL, which errors show."""
+    request.proxy = proxy.with_user(None)
+    if proxy.user is not None:
+        login = b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode("ascii")
+        request.proxy_headers = CIMultiDict({"Proxy-Authorization": f"Basic {login}"})
 
 
 def _trace_of_calls(destinations: Destinations) -> aiohttp.TraceConfig:

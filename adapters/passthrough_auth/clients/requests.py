@@ -12,6 +12,7 @@ from passthrough_auth.core.origin import Origin
 from passthrough_auth.core.outbound import Destinations, Redirects, check_destinations
 from passthrough_auth.optional_import import optional_import
 
+from ._environment import EnvironmentProxy
 from ._shared import NoCookies, SharedClient
 
 with optional_import("requests"):
@@ -31,23 +32,25 @@ _UNKNOWN = Redirects(Origin("https", "", 443), left_origin=True, strayed=True)
 class CallerSession(SharedClient, requests.Session):
     """A session that acts as the caller of the request that is being served.
 
-    Make one and share it, also between threads. It keeps no cookies and takes neither proxies nor
-    passwords (netrc) from the environment, nor REQUESTS_CA_BUNDLE: set `verify`. Adapters may be
-    mounted as usual. Each call raises the errors of `Destinations.headers_for`, before anything is
-    sent, and else those of requests.
+    Make one and share it, also between threads. It keeps no cookies and takes no passwords (netrc)
+    from the environment, nor REQUESTS_CA_BUNDLE: set `verify`. With `environment_proxies`, https
+    goes through the proxy that is named there, as a tunnel, unless NO_PROXY has the host. Adapters
+    may be mounted as usual. Each call raises the errors of `Destinations.headers_for`, before
+    anything is sent, and else those of requests.
     """
 
     # requests copies and pickles these, and nothing else.
-    __attrs__ = [*requests.Session.__attrs__, "destinations"]  # noqa: RUF012 - as requests has it
+    __attrs__ = [*requests.Session.__attrs__, "destinations", "_environment"]  # noqa: RUF012 - as requests has it
 
-    def __init__(self, destinations: Destinations) -> None:
+    def __init__(self, destinations: Destinations, *, environment_proxies: bool = False) -> None:
         super().__init__()
         self.destinations = check_destinations(destinations)
+        self._environment = EnvironmentProxy(used=environment_proxies)
         self.trust_env = False
         self.cookies = _NoCookies()
 
     def get_adapter(self, url: str) -> BaseAdapter:
-        return _HopAdapter(super().get_adapter(url), self.destinations)
+        return _HopAdapter(super().get_adapter(url), self.destinations, self._environment)
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -70,24 +73,32 @@ class _HopAdapter(BaseAdapter):
     """
 
     def __init__(
-        self, mounted: BaseAdapter, destinations: Destinations, redirects: Redirects | None = None
+        self,
+        mounted: BaseAdapter,
+        destinations: Destinations,
+        environment: EnvironmentProxy,
+        redirects: Redirects | None = None,
     ) -> None:
         super().__init__()
         self._mounted = mounted
         self._destinations = destinations
+        self._environment = environment
         self.redirects = redirects
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         url = request.url or ""
+        proxied = bool(select_proxy(url, kwargs.get("proxies")))
         outgoing = request.copy()
         redirects = self._destinations.carry(
             url,
             outgoing.headers,
             self.redirects or _history.get(request),
-            proxied=bool(select_proxy(url, kwargs.get("proxies"))),
+            proxied=proxied,
         )
+        if not proxied and self._environment.leads_to(url):
+            kwargs["proxies"] = {"https": self._environment.url}
         # The request that is redirected, and shown in responses and errors, holds no credentials.
         try:
             response = self._mounted.send(outgoing, *args, **kwargs)
@@ -99,7 +110,7 @@ class _HopAdapter(BaseAdapter):
             mark_answer(response, response.status_code)
         # Redirects read the history there, and an authentication that answers a challenge, such as
         # Digest, sends its answer by it.
-        after = _HopAdapter(self._mounted, self._destinations, redirects)
+        after = _HopAdapter(self._mounted, self._destinations, self._environment, redirects)
         response.connection = after  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] - any adapter will do
         return response
 

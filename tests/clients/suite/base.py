@@ -47,7 +47,7 @@ class AsyncDriver(Driver):
 
     @abstractmethod
     def connect(
-        self, world: World, destinations: Destinations, base_url: str | None
+        self, world: World, destinations: Destinations, base_url: str | None, **options: bool
     ) -> AbstractAsyncContextManager[Any]:
         """The caller's client. Called on its loop."""
 
@@ -57,13 +57,18 @@ class AsyncDriver(Driver):
 
     @contextmanager
     def open(
-        self, world: World, destinations: Destinations, base_url: str | None = None
+        self,
+        world: World,
+        destinations: Destinations,
+        base_url: str | None = None,
+        **options: bool,
     ) -> Generator[Opened]:
         with asyncio.Runner() as runner:
             stack = AsyncExitStack()
 
             async def enter() -> Any:
-                return await stack.enter_async_context(self.connect(world, destinations, base_url))
+                connecting = self.connect(world, destinations, base_url, **options)
+                return await stack.enter_async_context(connecting)
 
             try:
                 yield Opened(runner, runner.run(enter()))

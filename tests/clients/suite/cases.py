@@ -11,12 +11,14 @@ import tempfile
 import threading
 import time
 import traceback
+from base64 import b64encode
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from passthrough_auth.core import (
     ConfigurationError,
@@ -71,11 +73,14 @@ class Bench:
     world: LocalWorld
 
     def open(
-        self, destinations: Destinations | None = None, base_url: str | None = None
+        self,
+        destinations: Destinations | None = None,
+        base_url: str | None = None,
+        **options: bool,
     ) -> AbstractContextManager[Any]:
         """A client for the named origins, or for those given."""
         named = self.world.destinations() if destinations is None else destinations
-        return self.driver.open(self.world, named, base_url)
+        return self.driver.open(self.world, named, base_url, **options)
 
     def fetch(self, client: Any, pairs: Pairs, url: str, **options: Any) -> Reply:
         """Call as the caller with these credentials."""
@@ -787,6 +792,27 @@ def a_proxy_from_the_environment_sees_nothing(bench: Bench) -> None:
                 assert reply.credentials() == dict(ALICE)
 
         assert proxy.seen == []
+
+
+@case("environment_proxies")
+def a_proxy_from_the_environment_that_the_app_asks_for_sees_a_tunnel(bench: Bench) -> None:
+    """Https goes through it; plain http and the hosts of NO_PROXY go past it (urllib's rules)."""
+    named, second, plain = (bench.world.url(name) for name in ("named", "second", "plain"))
+    past = urlsplit(second).netloc
+    with recording_proxy() as proxy:
+        url = proxy.url.replace("://", "://app:its-password@")
+        variables = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), url)
+        with (
+            environment(**variables, NO_PROXY=f"elsewhere.example,{past}"),
+            bench.open(environment_proxies=True) as client,
+        ):
+            for each in (named, second, plain, bench.world.redirect("second", named)):
+                assert bench.fetch(client, ALICE, each).credentials() == dict(ALICE)
+        seen = list(proxy.seen)
+
+    assert {head.split(" HTTP/")[0] for head in seen} == {f"CONNECT {urlsplit(named).netloc}"}
+    assert f"basic {b64encode(b'app:its-password').decode()}" in seen[0].replace("Basic", "basic")
+    assert not [value for _, value in ALICE if value in seen[0]]
 
 
 @case("http")

@@ -11,8 +11,8 @@ from passthrough_auth.core import Destinations, acting_as
 from passthrough_auth.core.caller import CallerScope
 
 Feature = str
-"""One of "http" hops, "base_url", "digest" auth, "cancellation" of a call, "refusals" told from
-other errors: some clients lack it."""
+"""One of "http" hops, "base_url", "digest" auth, "cancellation" of a call, "environment_proxies",
+"refusals" told from other errors: some clients lack it."""
 
 CREDENTIAL_HEADERS = frozenset(
     {"authorization", "cookie", "private-token", "x-api-key", "x-team-token"}
@@ -90,9 +90,13 @@ class Driver(ABC):
 
     @abstractmethod
     def open(
-        self, world: World, destinations: Destinations, base_url: str | None = None
+        self,
+        world: World,
+        destinations: Destinations,
+        base_url: str | None = None,
+        **options: bool,
     ) -> AbstractContextManager[Any]:
-        """The caller's client, closed at the end of the `with` block."""
+        """The caller's client, made with these options, closed at the end of the `with` block."""
 
     @abstractmethod
     def fetch(self, client: Any, call: Call) -> Reply:

@@ -157,7 +157,11 @@ class HttpWorld(LocalWorld):
             self._flaky.add(rest[0])
             status = 503
         body = json.dumps({"origin": arrival.origin, "headers": arrival.headers}).encode()
-        await _respond(send, status, [cookie, ("content-type", "application/json")], body)
+        lines = [cookie, ("content-type", "application/json")]
+        if action == "cacheable":
+            # No cache keeps a cookie's setting.
+            lines = [("cache-control", rest[0]), lines[1]]
+        await _respond(send, status, lines, body)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def secure_channel(
     credentials that don't encrypt, and for a `send=` with a name that gRPC has no metadata for.
     """
     origin = secure_origin(target, credentials, destinations)
-    channel = grpc.secure_channel(target_of(origin), credentials, options, compression)
+    channel = grpc.secure_channel(target_of(origin, target), credentials, options, compression)
     return calling_as_the_caller(channel, destinations, origin)
 
 
@@ -67,10 +67,11 @@ def insecure_channel(
 
     `http://host:port` must be among the destinations, on another machine than this as in
     `Destination("http://reports.prod.svc.cluster.local:50051", plain_http=True)`. Everyone on the
-    way can read it. Uses no proxy. Raises `DestinationNotAllowed` for any other target.
+    way can read it. A socket of this machine, `unix:///run/sidecar.sock`, is `http://localhost`
+    among them. Uses no proxy. Raises `DestinationNotAllowed` for any other target.
     """
     origin = insecure_origin(target, destinations)
-    channel = grpc.insecure_channel(target_of(origin), without_proxy(options), compression)
+    channel = grpc.insecure_channel(target_of(origin, target), without_proxy(options), compression)
     return calling_as_the_caller(channel, destinations, origin)
 
 
@@ -91,7 +92,7 @@ def aio_secure_channel(
     callers = caller_interceptors(destinations, origin)
     require_running_loop("aio_secure_channel(...)")
     return grpc.aio.secure_channel(
-        target_of(origin), credentials, options, compression, [*interceptors, *callers]
+        target_of(origin, target), credentials, options, compression, [*interceptors, *callers]
     )
 
 
@@ -111,5 +112,5 @@ def aio_insecure_channel(
     callers = caller_interceptors(destinations, origin)
     require_running_loop("aio_insecure_channel(...)")
     return grpc.aio.insecure_channel(
-        target_of(origin), without_proxy(options), compression, [*interceptors, *callers]
+        target_of(origin, target), without_proxy(options), compression, [*interceptors, *callers]
     )

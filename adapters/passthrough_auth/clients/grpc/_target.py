@@ -16,6 +16,10 @@ Options = Sequence[tuple[str, Any]]
 
 _DNS = re.compile(r"dns:(?:///)?")
 _PORT = re.compile(r".*:[0-9]+")
+# A socket in the file system, by its full path: `unix:443` may be meant as a host.
+_SOCKET = re.compile(r"unix:(?://)?/[^/].*")
+# What gRPC sends as the authority to a socket.
+_ORIGIN_OF_SOCKETS = "http://localhost"
 # The kinds of channel credentials that always encrypt, by the class that gRPC makes: there is no
 # other way to tell. Seen of the others, with gRPC 1.66 to 1.85: those of local connections and of
 # xDS send in the clear, the former also inside composite ones (1.66).
@@ -51,13 +55,17 @@ def insecure_origin(target: str, destinations: Destinations) -> Origin:
     """The origin of a channel without encryption.
 
     Raises `DestinationNotAllowed` for a target that isn't named. A destination on another machine
-    is named with plain_http=True.
+    is named with plain_http=True, and a socket of this one as http://localhost.
     """
+    if _SOCKET.fullmatch(target):
+        return _named_origin(_ORIGIN_OF_SOCKETS, destinations)
     return _named_origin(_url("http", target), destinations)
 
 
-def target_of(origin: Origin) -> str:
+def target_of(origin: Origin, written: str) -> str:
     """A target that gRPC reads as this origin, and never as a path: `unix:443` is one to it."""
+    if _SOCKET.fullmatch(written):
+        return written
     return f"dns:///{origin.host}:{origin.port}"
 
 
