@@ -21,11 +21,12 @@ from passthrough_auth.core import (
 from passthrough_auth.core.caller import (
     Binding,
     CallerScope,
-    _bindings,
+    _discovery,
     checked_bindings,
     find_refusal,
 )
-from passthrough_auth.core.caller._bindings import Discovery
+from passthrough_auth.core.caller._bindings import installed
+from passthrough_auth.core.caller._discovery import Discovery
 from passthrough_auth.core.inbound import Gate
 from passthrough_auth.core.outbound import Destinations
 
@@ -74,7 +75,7 @@ def client(tmp_path, monkeypatch):
         for module in (name, binding):
             monkeypatch.setitem(sys.modules, module, None)
             del sys.modules[module]
-        return Discovery.of_entry_points()
+        return Discovery("passthrough_auth.bindings", installed)
 
     return make
 
@@ -151,12 +152,12 @@ def test_a_binding_of_another_kind_is_a_configuration_error(client):
 def test_two_threads_that_notice_a_client_together_install_it_once(client):
     discovery = client("bound_slowly")
     __import__("bound_slowly")
-    _bindings._installing.acquire()
+    _discovery.INSTALLING.acquire()
     threads = [threading.Thread(target=discovery.found) for _ in range(2)]
     for thread in threads:
         thread.start()
         _wait_until(lambda: sys._current_frames()[thread.ident].f_code.co_name == "_load")  # noqa: B023 - called at once
-    _bindings._installing.release()
+    _discovery.INSTALLING.release()
     for thread in threads:
         thread.join()
 

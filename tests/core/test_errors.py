@@ -85,4 +85,4 @@ def test_a_reason_is_intended_or_over_or_a_mistake(reason):
     error = NoCaller(reason)
 
     assert error.is_intended is (reason in {"public", "preflight"})
-    assert error.is_over is (reason in {"ended", "forked", "closed", "expired"})
+    assert error.is_over is (reason in {"ended", "forked", "closed", "expired", "crossed"})

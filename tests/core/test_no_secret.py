@@ -145,7 +145,13 @@ def test_an_interrupt_passes_and_does_not_keep_the_request():
     shown = [
         (frame.name, frame.locals) for frame in frames if "/inbound/_gate.py" in frame.filename
     ]
-    assert [name for name, _ in shown] == ["admit", "_judge", "_credentials_in", "_extract"]
+    assert [name for name, _ in shown] == [
+        "admit",
+        "_decide",
+        "_judge",
+        "_credentials_in",
+        "_extract",
+    ]
     assert SECRET not in str(shown)
 
 

@@ -15,10 +15,11 @@ from passthrough_auth.core import ConfigurationError
 from passthrough_auth.core.inbound import OPTION_NAMES, Gate, options_from
 from passthrough_auth.frameworks.django import checks
 from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware
+from passthrough_auth.sessions import Sessions
 
 PAGE = ROOT / "docs" / "configuration.md"
 MISTAKES = table(PAGE, "Configuration errors")
-NAMES = {**vars(core), "Gate": Gate, "bind_flyte": bind_flyte}
+NAMES = {**vars(core), "Gate": Gate, "Sessions": Sessions, "bind_flyte": bind_flyte}
 
 
 def test_every_option_is_there_with_its_default():

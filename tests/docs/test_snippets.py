@@ -19,7 +19,8 @@ from tests.docs.http_client import ask
 from passthrough_auth.testing.flyte import FlyteEndpoint
 from passthrough_auth.testing.servers import server, serving
 
-PYTHON = blocks("python")
+# tests/sessions runs those of its page, with the frameworks that they need.
+PYTHON = [block for block in blocks("python") if block.page != "docs/interactive-apps.md"]
 COMPLETE = [block for block in PYTHON if block.place is None]
 FRAGMENTS = [block for block in PYTHON if block.place is not None]
 FILES = [block for block in FRAGMENTS if block.place.endswith(".py")]

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 
+import engineio
 import pytest
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -485,3 +486,26 @@ def test_a_close_code_of_others_is_not_sent(code, caplog):
     (closed,) = asyncio.run(Exchange(websocket_scope("/ws")).run(app))
     assert closed["code"] == 1008
     assert "on_refusal returned no Refusal" in caplog.text
+
+
+# --- Where it stands ------------------------------------------------------------------------------
+
+
+def test_inside_of_a_server_of_sockets_it_does_not_start():
+    """python-socketio derives from this one. It answers its own requests, which pass it by."""
+    sockets = engineio.ASGIApp(
+        engineio.AsyncServer(async_mode="asgi"), PassthroughAuthMiddleware(Starlette())
+    )
+    sent = []
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        sent.append(message)
+
+    with pytest.raises(ConfigurationError, match=r"socketio\.ASGIApp stands outside"):
+        asyncio.run(sockets({"type": "lifespan"}, receive, send))
+    (failed,) = sent
+    assert failed["type"] == "lifespan.startup.failed"
+    assert "app = PassthroughAuthMiddleware(app)" in failed["message"]

@@ -18,6 +18,7 @@ from passthrough_auth.frameworks.django import (
 )
 from passthrough_auth.frameworks.fastapi import FastAPIPassthroughAuthMiddleware, FastAPIRequest
 from passthrough_auth.frameworks.flask import FlaskRequest, PassthroughAuth
+from passthrough_auth.sessions import Sessions
 
 # --- ASGI and FastAPI ---------------------------------------------------------------------------
 
@@ -36,11 +37,13 @@ api.add_middleware(
 )
 app = Starlette(middleware=[Middleware(PassthroughAuthMiddleware, excluded_paths=["/health"])])
 wrapped = PassthroughAuthMiddleware(app, None, {"/health"}, trusted_origins=["https://a.example"])
+PassthroughAuthMiddleware(app, sessions=Sessions(max_age=3600, on_crossing="session"))
+Sessions(on_crossing="allow")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 api.add_middleware(FastAPIPassthroughAuthMiddleware, exclude_paths=[])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 api.add_middleware(FastAPIPassthroughAuthMiddleware, header_extractors=[7])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 PassthroughAuthMiddleware(app, realm=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-PassthroughAuthMiddleware(app, None, None, "app")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+PassthroughAuthMiddleware(app, None, None, "app")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def from_query(request: Request) -> tuple[str, str] | None:

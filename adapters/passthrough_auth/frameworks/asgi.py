@@ -15,6 +15,8 @@ from passthrough_auth.core.inbound import (
     check_option_names,
 )
 
+from ._lifespan import fail_startup, misplaced
+
 __all__ = ["App", "Message", "PassthroughAuthMiddleware", "Receive", "Scope", "Send"]
 
 Scope = MutableMapping[str, Any]
@@ -60,8 +62,11 @@ class PassthroughAuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
+            error = misplaced()
+            if error is None:
+                await self.app(scope, receive, send)
+                return
+            await fail_startup(error, receive, send)
         request = self.request_class(scope)
         del scope  # a traceback with locals would show the headers in it
         admission = self.admit(request)

@@ -15,6 +15,7 @@ from passthrough_auth.core.inbound import (
 )
 from passthrough_auth.optional_import import optional_import
 
+from ._lifespan import fail_startup
 from .asgi import App, PassthroughAuthMiddleware, Receive, Scope, Send
 
 with optional_import("fastapi"):
@@ -74,14 +75,8 @@ class _Misconfigured:
         self._error = error
 
     async def fail_startup(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """The app for the lifespan.
-
-        If an app raises there, servers assume that it has no lifespan, and start. If it reports
-        that its startup failed, they stop.
-        """
-        await receive()
-        await send({"type": "lifespan.startup.failed", "message": str(self._error)})
-        raise self._error.with_traceback(None)
+        """The app for the lifespan."""
+        await fail_startup(self._error, receive, send)
 
     def refuse(self, _request: AsgiRequest) -> NoReturn:
         """Raise the error for a request, in case the server has started nevertheless."""

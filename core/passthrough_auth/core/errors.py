@@ -13,6 +13,7 @@ Absence = Literal[
     "closed",
     "expired",
     "narrowed",
+    "crossed",
 ]
 """The reason why there is no caller: `NoCaller.reason`."""
 
@@ -31,8 +32,8 @@ _ABSENCES: dict[Absence, str] = {
     "preflight": "Browsers send CORS preflights without credentials.",
     "refused": "This request was refused: it carried no usable credentials.",
     "ended": (
-        "The request that this code belongs to has ended. Work that may outlive its request "
-        "takes the caller along with snapshot()."
+        "The request that this code belongs to has ended, or the page was closed. Work that may "
+        "outlive its request takes the caller along with snapshot()."
     ),
     "forked": (
         "This process was forked from the one whose request, block or snapshot this caller belongs "
@@ -45,7 +46,16 @@ _ABSENCES: dict[Absence, str] = {
     "closed": (
         "The snapshot that this work was given was closed, or the work that it was for is done."
     ),
-    "expired": "The snapshot that this work was given has expired; see snapshot(expires_in=...).",
+    "expired": (
+        "The snapshot that this work was given has expired (snapshot(expires_in=...)), or the open "
+        "page has been for longer than its caller is good for (Sessions(max_age=...), or the "
+        "token's own expiry): let the visitor load it again."
+    ),
+    "crossed": (
+        "One visitor's request runs a handler of another visitor's page, so neither is the caller "
+        "for certain. If pages update each other on purpose, write "
+        "sessions=Sessions(on_crossing='session')."
+    ),
 }
 
 
@@ -73,8 +83,8 @@ class NoCaller(PassthroughAuthError, LookupError):
 
     @property
     def is_over(self) -> bool:
-        """Whether there was a request or a snapshot here, which has ended."""
-        return self.reason in ("ended", "forked", "closed", "expired")
+        """Whether there was a caller here, who may act no more, or not here."""
+        return self.reason in ("ended", "forked", "closed", "expired", "crossed")
 
     def __reduce__(self) -> tuple[type["NoCaller"], tuple[Absence]]:
         return type(self), (self.reason,)

@@ -18,6 +18,22 @@ from ._context import (
     without_caller,
 )
 from ._credentials import NOBODY, Credential, Credentials
+from ._sessions import (
+    HANDLE,
+    HEADER,
+    NOT_LOOKED_UP,
+    Handle,
+    Host,
+    LostHost,
+    Place,
+    Session,
+    Sessions,
+    caller_of,
+    checked_sessions,
+    current_session,
+    host_discovery,
+    installed_host,
+)
 from ._snapshot import NamedOrigins, Snapshot, snapshot
 from ._streaming import AsyncBodyInContext, BodyInContext, Runner
 
@@ -25,7 +41,10 @@ if TYPE_CHECKING:
     from ._executor import CallerThreadPoolExecutor
 
 __all__ = [
+    "HANDLE",
+    "HEADER",
     "NOBODY",
+    "NOT_LOOKED_UP",
     "AsyncBodyInContext",
     "Binding",
     "Bindings",
@@ -34,17 +53,28 @@ __all__ = [
     "CallerThreadPoolExecutor",
     "Credential",
     "Credentials",
+    "Handle",
+    "Host",
+    "LostHost",
     "NamedOrigins",
+    "Place",
     "Runner",
+    "Session",
+    "Sessions",
     "Snapshot",
     "acting_as",
+    "caller_of",
     "caller_var",
     "checked_bindings",
+    "checked_sessions",
     "current_credentials",
     "current_scope",
+    "current_session",
     "discovery",
     "find_refusal",
     "hand_on_mark",
+    "host_discovery",
+    "installed_host",
     "mark_answer",
     "reset_caller",
     "snapshot",

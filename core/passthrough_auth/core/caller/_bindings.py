@@ -5,24 +5,18 @@ caller at each of its calls. So a request without such a call has no cost, and n
 for another request.
 """
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cache
-from threading import RLock
-from typing import TYPE_CHECKING, cast, final
+from typing import cast, final
 
 from passthrough_auth.core._checking import checked_collection
 from passthrough_auth.core.errors import CallerError, ConfigurationError, NoCaller
 
 from ._answers import marked_refusal
-from ._context import caller_var
+from ._context import current_scope
 from ._credentials import NOBODY, Credentials
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
-_GROUP = "passthrough_auth.bindings"
+from ._discovery import INSTALLING, Discovery
 
 Bindings = tuple["Binding", ...] | None
 """The clients that act as the caller; None stands for all installed ones."""
@@ -49,7 +43,7 @@ class Binding(ABC):
 
         Raises `NoCaller` if the code's request or work has ended.
         """
-        scope = caller_var.get()
+        scope = current_scope()
         if scope is None or not (scope.bindings is None or _is_among(self, scope.bindings)):
             return NOBODY
         try:
@@ -60,52 +54,10 @@ class Binding(ABC):
             return NOBODY
 
 
-@final
-class Discovery:
-    """The bindings whose clients the app has imported, found by their entry points.
-
-    A client that the app hasn't imported has no cost.
-    """
-
-    def __init__(self, waiting: "Iterable[EntryPoint]") -> None:
-        self._waiting = {entry.name: entry for entry in waiting}
-        self._found: tuple[Binding, ...] = ()
-        self._loading: set[str] = set()
-
-    @classmethod
-    def of_entry_points(cls) -> "Discovery":
-        """A discovery for the entry points of the installed distributions."""
-        # Imported here: this takes longer than the rest of core, and only the default needs it.
-        from importlib.metadata import entry_points
-
-        return cls(entry_points(group=_GROUP))
-
-    def found(self) -> tuple[Binding, ...]:
-        """The bindings of the clients imported by now, installed."""
-        for module in self._waiting:
-            if sys.modules.get(module) is not None:  # None bars an import
-                self._load(module)
-        return self._found
-
-    def _load(self, module: str) -> None:
-        with _installing:
-            # Another thread may have loaded it in the meantime, or this one is about to.
-            if module not in self._waiting or module in self._loading:
-                return
-            self._loading.add(module)
-            try:
-                self._found = (*self._found, installed(self._waiting[module].load()))
-            finally:
-                self._loading.discard(module)
-            # Replaced, not changed: another thread may be iterating over it.
-            waiting = self._waiting.items()
-            self._waiting = {name: entry for name, entry in waiting if name != module}
-
-
 @cache
-def discovery() -> Discovery:
-    """The discovery of this process. It reads the entry points once: that takes milliseconds."""
-    return Discovery.of_entry_points()
+def discovery() -> "Discovery[Binding]":
+    """The discovery of clients, of this process."""
+    return Discovery("passthrough_auth.bindings", installed)
 
 
 def checked_bindings(given: Iterable[Binding] | None) -> Bindings:
@@ -122,8 +74,6 @@ _WRITE_A_BINDING = (
     "passthrough_auth.core.caller.Binding, whose install() makes the client ask "
     "self.credentials() at each of its calls"
 )
-# One for all, and reentrant: installing one client may make a gate, which looks for others.
-_installing = RLock()
 _installed: list[Binding] = []
 
 
@@ -135,7 +85,7 @@ def installed(binding: object) -> Binding:
             "bindings takes objects such as bind_flyte of passthrough_auth.clients.flyte, not "
             f"{binding!r}{instead}"
         )
-    with _installing:
+    with INSTALLING:
         if not _is_among(binding, _installed):
             _installed.append(binding)
             try:

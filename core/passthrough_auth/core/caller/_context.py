@@ -8,7 +8,7 @@ finds no caller, instead of a caller whose request is over.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, ClassVar, NoReturn, final
@@ -29,7 +29,7 @@ def current_credentials() -> Credentials:
 
     Raises `NoCaller`, whose `reason` explains why there is no caller.
     """
-    scope = caller_var.get()
+    scope = current_scope()
     if scope is None:
         raise NoCaller("outside")
     return scope.credentials()
@@ -37,7 +37,20 @@ def current_credentials() -> Credentials:
 
 def current_scope() -> "CallerScope | None":
     """The scope of the running code, open or closed, or None if there is none. For adapters."""
-    return caller_var.get()
+    scope = caller_var.get()
+    return scope if _caller_of_screen is None else _caller_of_screen(scope)
+
+
+_caller_of_screen: "Callable[[CallerScope | None], CallerScope | None] | None" = None
+
+
+def look_up_screens(find: "Callable[[CallerScope | None], CallerScope | None]") -> None:
+    """Have `find` turn the current scope into that of the screen which the running code serves.
+
+    For the first UI framework that the app has imported. Without one, nothing is looked up.
+    """
+    global _caller_of_screen  # noqa: PLW0603 - there is one in a process
+    _caller_of_screen = find
 
 
 def reset_caller(token: Token["CallerScope | None"]) -> None:
@@ -81,6 +94,11 @@ class CallerScope:
 
     this_process: ClassVar[object] = object()
     """Identifies this process. A fork gets another one, see `forget_in_fork`."""
+
+    of_request: ClassVar[bool] = False
+    """Whether it is a request's, and not that of an explicit block."""
+    session: "CallerScope | None"
+    """Of a request's: the session that began with it, if UI frameworks are asked for sessions."""
 
     _over: ClassVar[Absence] = "ended"
 

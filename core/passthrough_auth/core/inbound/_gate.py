@@ -16,13 +16,21 @@ from passthrough_auth.core._credential_rules import (
 )
 from passthrough_auth.core._log import logger
 from passthrough_auth.core.caller import (
+    NOT_LOOKED_UP,
     Binding,
     Bindings,
     CallerScope,
     Credentials,
+    Host,
+    LostHost,
+    Session,
+    Sessions,
     checked_bindings,
+    checked_sessions,
     discovery,
     find_refusal,
+    host_discovery,
+    installed_host,
 )
 from passthrough_auth.core.errors import (
     Absence,
@@ -64,7 +72,9 @@ class Admission(CallerScope):
     passes without a caller has the reason in `absence`: "public" or "preflight".
     """
 
-    __slots__ = ("refusal",)
+    __slots__ = ("_ends_session", "refusal", "session")
+
+    of_request = True
 
     def __init__(
         self,
@@ -79,6 +89,19 @@ class Admission(CallerScope):
         self.absence = absence
         self.bindings = bindings
         self.refusal = refusal
+        self.session: CallerScope | None = None
+
+    def begin_session(self, options: Sessions, *, ends_with_request: bool) -> Session:
+        """The session of a page or an event that begins with this request."""
+        self._ends_session = ends_with_request
+        session = Session(self._credentials, self.absence, self.bindings, options)
+        self.session = session
+        return session
+
+    def close(self) -> None:
+        super().close()
+        if self.session is not None and self._ends_session:
+            self.session.close()
 
 
 OnRefusal = Callable[[Request, Refusal], Refusal]
@@ -94,6 +117,7 @@ class PolicyOptions(TypedDict, total=False):
     resource_metadata: str | None
     on_refusal: OnRefusal | None
     bindings: Iterable[Binding] | None
+    sessions: Sessions | None
 
 
 class GateOptions(PolicyOptions, total=False):
@@ -121,9 +145,13 @@ class Gate:
         on_refusal: Replaces a refusal, as `OnRefusal` describes.
         bindings: The clients that act as the caller by themselves, such as `bind_flyte`. None
             stands for each supported client that the application has imported.
+        sessions: How long open pages of UI frameworks keep their visitor. None stands for
+            `Sessions()`.
 
     Raises `ConfigurationError` for an invalid option.
     """
+
+    _hosts: tuple[Host, ...]
 
     def __init__(
         self,
@@ -136,6 +164,7 @@ class Gate:
         resource_metadata: str | None = None,
         on_refusal: OnRefusal | None = None,
         bindings: Iterable[Binding] | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         extractors = _checked_extractors(header_extractors)
         self._given = extractors
@@ -151,6 +180,8 @@ class Gate:
         self._bindings = checked_bindings(bindings)
         self.has_bound_clients = bool(self._bindings)
         """Whether some client asks for the callers of this gate, so far."""
+        self._sessions = checked_sessions(sessions)
+        self._find_hosts()
         self._modules_seen = 0
         self._challenge = bearer_challenge(realm, resource_metadata)
         self._missing = Refusal.json(401, REQUIRED, self._challenge)
@@ -167,6 +198,7 @@ class Gate:
         vars(self).update(state)
         self._bindings = checked_bindings(self._bindings)
         self.has_bound_clients = bool(self._bindings)
+        self._find_hosts()
         self._modules_seen = 0
         self._warned = set()
 
@@ -180,6 +212,12 @@ class Gate:
         """
         if len(sys.modules) != self._modules_seen:
             self._find_clients()
+        admission = self._decide(request, preflights=preflights)
+        if self._begins_sessions and admission.refusal is None:
+            self._begin_session(request, admission)
+        return admission
+
+    def _decide(self, request: Request, *, preflights: bool) -> Admission:
         bindings = self._bindings
         if self._paths.match(request.path):
             request.settle_path()
@@ -191,6 +229,18 @@ class Gate:
             return Admission(judged, "undecided", bindings)
         self._say_why(request, judged)
         return Admission(None, "refused", bindings, self._customised(request, judged))
+
+    def _begin_session(self, request: Request, admission: Admission) -> None:
+        """Leave a handle for a UI framework, which may run handlers outside this request."""
+        if self._sessions.hosts == ():
+            request.leave_handle(NOT_LOOKED_UP, in_header=False)
+            return
+        outlives = any(host.outlives_request for host in self._hosts)
+        session = admission.begin_session(
+            self._sessions, ends_with_request=request.transport == "websocket" or not outlives
+        )
+        in_header = any(host.by_header for host in self._hosts)
+        request.leave_handle(session, in_header=in_header)
 
     def refusal_for(self, request: Request, error: BaseException) -> Refusal | None:
         """The answer for an error that a handler raised, or None if no upstream refusal caused it.
@@ -232,7 +282,22 @@ class Gate:
         seen = len(sys.modules)
         if self._bindings is None:
             self.has_bound_clients = bool(discovery().found())
+        try:
+            self._find_hosts()
+        except ConfigurationError as error:
+            # Too late to stop the app. Which screen its handlers serve is not known.
+            self._say_once("error", f"{error}. Until then its handlers have no caller")
+            self._hosts, self._begins_sessions = (installed_host(LostHost()),), True
         self._modules_seen = seen
+
+    def _find_hosts(self) -> None:
+        """Find the UI frameworks whose pages begin sessions here. Raises for one that changed."""
+        listed = self._sessions.hosts
+        self._hosts = (
+            host_discovery().found() if listed is None else tuple(map(installed_host, listed))
+        )
+        # Where they are switched off, handlers have the caller of their request, which is said too.
+        self._begins_sessions = bool(self._hosts) or listed == ()
 
     def _judge(self, request: Request) -> Credentials | Refusal:
         """The credentials of the request, or its refusal."""

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal, NoReturn
 
 from passthrough_auth.core._credential_rules import is_too_long
+from passthrough_auth.core.caller import HANDLE, HEADER, Handle
 from passthrough_auth.core.errors import MalformedCredential
 
 Transport = Literal["http", "websocket"]
@@ -43,6 +44,9 @@ class Request(ABC):
 
     def settle_path(self) -> None:  # noqa: B027 - most can be read in one way only
         """Let every router below read the path as `path` does. For a path that is public."""
+
+    def leave_handle(self, handle: Handle, *, in_header: bool) -> None:  # noqa: B027 - not each can
+        """Leave the handle of a session where a UI framework keeps it, and no other's."""
 
     @property
     @abstractmethod
@@ -208,6 +212,14 @@ class AsgiRequest(Request):
         if self._root and not self._path.startswith(self._root):
             self.scope["path"] = self._root + self._path
 
+    def leave_handle(self, handle: Handle, *, in_header: bool) -> None:
+        self.scope[HANDLE] = handle
+        if in_header or _HEADER in self._by_name:
+            kept = [line for line in self.scope["headers"] if line[0] != _HEADER]
+            if in_header:
+                kept.append((_HEADER, handle.token.encode("ascii")))
+            self.scope["headers"] = kept
+
     @property
     def native(self) -> Any:
         return self.scope
@@ -250,6 +262,8 @@ class AsgiRequest(Request):
 
 
 _OFFERED = "passthrough_auth.subprotocols"
+_HEADER = HEADER.encode("ascii")
+_HEADER_KEY = "HTTP_" + HEADER.upper().replace("-", "_")
 
 
 class Offered:
@@ -322,6 +336,12 @@ class WsgiRequest(Request):
             return raw.encode("latin-1").decode("utf-8")
         except UnicodeError:
             return None
+
+    def leave_handle(self, handle: Handle, *, in_header: bool) -> None:
+        self.environ[HANDLE] = handle
+        self.environ.pop(_HEADER_KEY, None)
+        if in_header:
+            self.environ[_HEADER_KEY] = handle.token
 
     @property
     def native(self) -> Any:
