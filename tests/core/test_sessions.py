@@ -16,7 +16,13 @@ from passthrough_auth.core import (
     current_credentials,
     snapshot,
 )
-from passthrough_auth.core.caller import HANDLE, HEADER, _context, _sessions
+from passthrough_auth.core.caller import (
+    HANDLE,
+    HEADER,
+    _context,
+    _sessions,
+    context_of_screen,
+)
 from passthrough_auth.core.inbound import Gate
 from passthrough_auth.sessions import Host, Sessions, caller_of, current_session
 
@@ -247,6 +253,19 @@ def test_the_caller_of_a_request_can_be_asked_for(make):
     for nobodys in ({}, {HANDLE: _sessions.NOT_LOOKED_UP}):
         with pytest.raises(NoCaller, match="No request is being served"):
             caller_of(nobodys)
+
+
+def test_a_client_s_own_thread_can_be_handed_the_caller(screens):
+    assert context_of_screen() is None
+    gate = gate_for(screens)
+    screens.place, _ = admitted(gate, ALICE)
+    _, of_bob = admitted(gate, BOB)
+    with of_bob.active():
+        context = context_of_screen()
+    screens.place = None
+    assert context.run(who) == "alice"
+    with of_bob.active():
+        assert context_of_screen() is None
 
 
 def test_asking_for_another_visitor_s_is_a_crossing(screens):

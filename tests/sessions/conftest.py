@@ -13,8 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+from tests.browser.chromium import CHROMIUM
 
 APPS = Path(__file__).parent / "apps"
+_HOW = "there is no Chromium: apt-get install chromium"
 _PATIENCE = 90.0  # seconds for a framework to be imported and to serve
 
 
@@ -132,3 +135,16 @@ def serve_and_fail(upstream: str) -> Callable[..., str]:
         return done.stdout + done.stderr
 
     return start
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail(_HOW)
+        pytest.skip(_HOW)
+    with sync_playwright() as driver:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()

@@ -1,18 +1,15 @@
 """Pages of UI frameworks in a real browser: two visitors at once, each handler as its own."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from tests.browser.chromium import CHROMIUM
+from playwright.sync_api import Browser, Locator, Page, expect
 
 VISITORS = ("alice", "bob")
 _PATIENCE = 20_000  # milliseconds
-_HOW = "there is no Chromium: apt-get install chromium"
 
 
 @dataclass(frozen=True)
@@ -61,19 +58,6 @@ HOSTS = {
     ),
 }
 each_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail(_HOW)
-        pytest.skip(_HOW)
-    with sync_playwright() as driver:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield running
-        running.close()
 
 
 @pytest.fixture

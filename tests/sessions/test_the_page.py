@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.sessions.test_fastmcp import client
-from tests.sessions.test_pages import HOSTS, VISITORS, browser, say  # noqa: F401 - a fixture
+from tests.sessions.test_pages import VISITORS, say
 
 PAGE = (Path(__file__).parents[2] / "docs" / "interactive-apps.md").read_text(encoding="utf-8")
 _PATIENCE = 20_000  # milliseconds
@@ -29,8 +29,8 @@ def lay_out(upstream, tmp_path):
 
     def write(section: str, below: str = "") -> Path:
         for name, source in files_of(section).items():
-            source = source.replace("https://api.example.com/", f"{upstream}{below}/")
-            (tmp_path / name).write_text(source.replace("https://api.example.com", upstream))
+            called = source.replace("https://api.example.com/", f"{upstream}{below}/")
+            (tmp_path / name).write_text(called.replace("https://api.example.com", upstream))
         return tmp_path
 
     return write
@@ -55,7 +55,7 @@ def opened(browser: Browser, origin: str, section: str, name: str) -> Page:
 
 
 @pytest.mark.parametrize("section", PATHS)
-def test_an_app_of_the_page_acts_as_each_of_its_visitors(section, lay_out, serve_from, browser):  # noqa: F811 - the fixture
+def test_an_app_of_the_page_acts_as_each_of_its_visitors(section, lay_out, serve_from, browser):
     with serve_from(lay_out(section)) as origin:
         pages = {name: opened(browser, origin, section, name) for name in VISITORS}
         for page in pages.values():
@@ -74,7 +74,7 @@ def test_it_shows_no_answer_where_the_service_refuses_the_visitor(
     section,
     lay_out,
     serve_from,
-    browser,  # noqa: F811 - the fixture
+    browser,
 ):
     """The framework shows the error in its own way, or logs it."""
     with serve_from(lay_out(section, "/expired")) as origin:

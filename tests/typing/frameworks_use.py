@@ -43,7 +43,7 @@ Sessions(on_crossing="allow")  # type: ignore[arg-type]  # pyright: ignore[repor
 api.add_middleware(FastAPIPassthroughAuthMiddleware, exclude_paths=[])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 api.add_middleware(FastAPIPassthroughAuthMiddleware, header_extractors=[7])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 PassthroughAuthMiddleware(app, realm=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-PassthroughAuthMiddleware(app, None, None, "app")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
+PassthroughAuthMiddleware(app, None, None, "app")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def from_query(request: Request) -> tuple[str, str] | None:

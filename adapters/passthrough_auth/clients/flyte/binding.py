@@ -10,7 +10,7 @@ from flyte.errors import InitializationError
 from passthrough_auth.core.caller import Binding
 from passthrough_auth.core.errors import CallerDenied, CallerRefused, CallerUnauthenticated
 
-from .sdk import ask_for_metadata, current_client, watch_clients
+from .sdk import ask_for_metadata, current_client, hand_over_screens, watch_clients
 from .sessions import confine
 
 logger = logging.getLogger("passthrough_auth")
@@ -39,6 +39,7 @@ class _FlyteBinding(Binding):
         client = current_client()
         if client is not None:
             confine(client)
+        hand_over_screens()
         ask_for_metadata(lambda: self.credentials().pairs())
 
     def caller_refused(self, error: BaseException, /) -> CallerRefused | None:

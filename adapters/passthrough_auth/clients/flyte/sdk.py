@@ -10,6 +10,7 @@ import inspect
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context, copy_context
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, final
@@ -18,7 +19,7 @@ import flyte
 import pyqwest
 from flyte.errors import InitializationError
 
-from passthrough_auth.core.caller import CallerScope, current_scope
+from passthrough_auth.core.caller import CallerScope, context_of_screen, current_scope
 from passthrough_auth.core.errors import PassthroughAuthError
 
 if TYPE_CHECKING:
@@ -235,6 +236,22 @@ _reach("flyte.syncify", "syncify", "_bg_loop", "loop")
 _expect_parameters(_reach("flyte.syncify", "Syncify"), "flyte.syncify.Syncify", "name")
 
 
+def hand_over_screens() -> None:
+    """Have the SDK's thread know whose page makes a call, where the calling thread alone does.
+
+    The SDK hands each call over by this function of its loop, which copies the context.
+    """
+    loop = _background.loop
+    hand_over: Callable[..., Any] = loop.call_soon_threadsafe
+
+    def call_soon_threadsafe(
+        callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> Any:
+        return hand_over(callback, *args, context=context or context_of_screen())
+
+    loop.call_soon_threadsafe = call_soon_threadsafe
+
+
 def check_not_forked() -> None:
     """Raise `ForkedAfterImport` where the SDK's thread doesn't run in this process."""
     if os.getpid() != _PROCESS_OF_LOOP:
@@ -248,8 +265,10 @@ class _LoopLeftBehind:
     The SDK reads nothing of a request before it hands a call to its loop, and then waits for ever.
     """
 
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
-        callback(*args)
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> None:
+        (context or copy_context()).run(callback, *args)
 
     def create_task(self, coroutine: Coroutine[Any, Any, object]) -> NoReturn:
         """Refuse a call that was handed over, so that its caller is told."""

@@ -9,6 +9,7 @@ there is the caller. Only handles are resolved: headers are not judged a second 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from contextvars import Context, copy_context
 from functools import cache
 from math import inf
 from time import monotonic, time
@@ -300,6 +301,20 @@ def _session_at(place: Place) -> Handle | None:
     if isinstance(handle, Handle):
         return handle
     return _by_token.get(str(place.get(HEADER)))
+
+
+def context_of_screen() -> Context | None:
+    """A context that has the caller of the screen which this thread or task serves.
+
+    For a client that makes a call in a thread of its own: some hosts know the screen by the thread
+    or the task, and not by the context. None where the context has the caller already.
+    """
+    scope = current_scope()
+    if scope is caller_var.get():
+        return None
+    context = copy_context()
+    context.run(caller_var.set, scope)
+    return context
 
 
 def _is_crossed(session: Session, scope: CallerScope | None) -> bool:
