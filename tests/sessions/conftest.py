@@ -55,6 +55,8 @@ def upstream() -> Iterator[str]:
 
 
 def _command(app: str, port: int) -> list[str]:
+    if app.endswith(".py"):  # it has a server of its own
+        return [sys.executable, app]
     uvicorn = [sys.executable, "-m", "uvicorn", app, f"--port={port}", "--log-level=warning"]
     return [*uvicorn, "--timeout-graceful-shutdown=1"]
 
@@ -70,7 +72,8 @@ def _served(
     """The origin of this app, served by uvicorn."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    command, environment = _command(app, port), _environment(upstream, variables)
+    command = _command(app, port)
+    environment = _environment(upstream, {**variables, "PORT": str(port)})
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=output, stderr=output
@@ -97,7 +100,7 @@ def _served(
 
 @pytest.fixture(scope="session")
 def serve(upstream: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """Serves an app of this folder, such as "gradio_app:app", once for all tests."""
+    """Serves an app of this folder, "gradio_app:app" or "gradio_launch.py", once for all tests."""
     running: dict[tuple[str, ...], str] = {}
     with ExitStack() as stack:
 

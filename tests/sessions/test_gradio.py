@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from gradio_client import Client
 
@@ -51,3 +52,17 @@ def test_what_a_finished_event_left_behind_is_nobodys(clients):
     assert call(clients["alice"], "leave") == "alice"
     time.sleep(1)
     assert call(clients["alice"], "left") in {"outside", "ended"}
+
+
+def test_with_a_server_of_its_own_each_event_is_its_visitor_s(serve):
+    """That server calls itself at start-up, where there is nobody yet."""
+    origin = serve("gradio_launch.py")
+    launched = {
+        name: Client(origin, headers={"Authorization": f"Bearer {name}"}, verbose=False)
+        for name in VISITORS
+    }
+    for _ in range(3):
+        for name, client in launched.items():
+            assert call(client, "who") == name
+    with pytest.raises(httpx.HTTPStatusError, match="401"):
+        httpx.get(origin).raise_for_status()
