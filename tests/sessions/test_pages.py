@@ -163,6 +163,27 @@ def test_what_nicegui_redraws_in_another_visitor_s_click_is_nobodys(visit):
     host.shown(bob, "heard", "alice heard by crossed")
 
 
+_NOTE_EVENTS = """() => {
+    const emit = window.socket.emit.bind(window.socket);
+    window.socket.emit = (name, message, ...rest) => {
+        if (name === "event") window.noted = message;
+        return emit(name, message, ...rest);
+    };
+}"""
+
+
+def test_a_message_that_names_another_visitor_s_page_of_nicegui_runs_as_nobody(visit):
+    """Whoever sends it isn't whose page it is, and whose page it is didn't send it."""
+    host = HOSTS["nicegui"]
+    alice, bob = both_open(host, visit)
+    alice.evaluate(_NOTE_EVENTS)
+    host.button(alice, "sync").click()
+    host.shown(alice, "sync", "alice")
+    bob.evaluate("(message) => { window.socket.emit('event', message) }", alice.evaluate("noted"))
+    host.shown(alice, "sync", "crossed")
+    host.shown(bob, "sync", "-")
+
+
 def test_the_app_may_decide_that_it_is_drawn_as_whom_it_is_shown_to(visit):
     host = HOSTS["nicegui"]
     alice, bob = both_open(host, visit, on_crossing="session")
