@@ -1,6 +1,7 @@
 """NiceGUI on FastAPI."""
 
 import asyncio
+import itertools
 
 from fastapi import FastAPI
 from nicegui import Event, background_tasks, run, ui
@@ -39,6 +40,8 @@ def page() -> None:
     button("async", asynchronous)
     button("io", lambda: run.io_bound(snapshot().run, who))
     button("thread", lambda: asyncio.to_thread(who))
+    clicks = itertools.count(1)
+    button("count", lambda: f"{who()} {next(clicks)}")
     later = ui.label("-").props("id=o_later")
 
     async def work():

@@ -7,8 +7,8 @@ from who import OPTIONS, who
 
 from passthrough_auth.frameworks.asgi import PassthroughAuthMiddleware
 
-BUTTONS = ("sync", "async", "job", "share")
-OUTPUTS = ("sync", "async", "job", "load", "tick", "shared")
+BUTTONS = ("sync", "async", "job", "share", "count")
+OUTPUTS = ("sync", "async", "job", "load", "tick", "shared", "count")
 page = ui.page_fluid(
     *[ui.input_action_button(f"b_{name}", name) for name in BUTTONS],
     *[ui.output_text(f"o_{name}") for name in OUTPUTS],
@@ -16,7 +16,7 @@ page = ui.page_fluid(
 shared = reactive.value(0)
 
 
-def server(input, output, session):  # noqa: A002 - Shiny's own names
+def server(input, output, session):  # noqa: A002, C901 - Shiny's own names, and its way
     @render.text
     def o_load():
         return who()
@@ -25,6 +25,11 @@ def server(input, output, session):  # noqa: A002 - Shiny's own names
     @reactive.event(input.b_sync)
     def o_sync():
         return who()
+
+    @render.text
+    @reactive.event(input.b_count)
+    def o_count():
+        return f"{who()} {input.b_count()}"
 
     @render.text
     @reactive.event(input.b_async)

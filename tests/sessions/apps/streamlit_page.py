@@ -19,6 +19,12 @@ if st.button("sync"):
 show("sync", st.session_state.get("sync", "-"))
 
 
+if st.button("count"):
+    st.session_state.clicks = st.session_state.get("clicks", 0) + 1
+    st.session_state.count = f"{who()} {st.session_state.clicks}"
+show("count", st.session_state.get("count", "-"))
+
+
 def on_click() -> None:
     st.session_state.callback = who()
 
