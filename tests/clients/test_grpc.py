@@ -6,6 +6,7 @@ import itertools
 import json
 import socket
 import threading
+import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -287,6 +288,31 @@ def test_call_credentials_that_come_with_the_channels_are_told_where_to_go(kind)
 
 
 UNSENDABLE = pytest.mark.parametrize("name", ["x-token-bin", "grpc-token", "x.token!~"])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "metadata"),
+    [
+        ([("authorization", "Bearer planted-secret")], [("x-api-key", "own")]),
+        ([("x-token-bin", "planted-secret")], []),
+    ],
+)
+def test_a_call_that_is_not_made_shows_no_secret(pairs, metadata, world, trusted):
+    """In this library's own frames: a traceback with locals is what error trackers send."""
+    with (
+        secure_channel(
+            target_of(world, "named"), trusted, destinations=world.destinations()
+        ) as channel,
+        acting_as(*pairs, bindings=()),
+        pytest.raises(ConfigurationError) as refused,
+    ):
+        seen(channel, metadata=metadata)
+    frames = traceback.StackSummary.extract(
+        traceback.walk_tb(refused.value.__traceback__), capture_locals=True
+    )
+    ours = [frame for frame in frames if "passthrough_auth/" in frame.filename]
+    assert len(ours) > 1
+    assert "planted-secret" not in repr([frame.locals for frame in ours])
 
 
 @UNSENDABLE

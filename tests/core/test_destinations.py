@@ -21,7 +21,7 @@ from passthrough_auth.core import (
     current_credentials,
     snapshot,
 )
-from passthrough_auth.core.caller import Binding, CallerScope
+from passthrough_auth.core.caller import Binding, CallerScope, Credentials
 from passthrough_auth.core.inbound import Gate
 from passthrough_auth.core.origin import origin_of
 from passthrough_auth.core.outbound import Redirects, check_destinations, keep_first_cookie
@@ -629,12 +629,106 @@ def test_what_send_leaves_out_is_not_added_by_copying_the_request_s_headers():
     assert carried(dict(pairs), pairs, send=["authorization"], drop=["cookie"]) == dict([ALICE])
 
 
+def test_a_caller_who_lacks_what_is_sent_is_still_somebody():
+    """The app's key alone would act for them, and for everybody else who lacks it."""
+    own = {"x-api-key": "own", "accept": "*/*"}
+    options = {"send": ["authorization"], "on_missing": "anonymous"}
+    with pytest.raises(ConfigurationError, match="two identities never mix"):
+        carried(dict(own), [SESSION], **options)
+    with CallerScope(None, "public").active():
+        headers = dict(own)
+        Destinations(Destination("https://a.example", **options)).carry(
+            "https://a.example/", headers
+        )
+    assert headers == own
+
+
+@pytest.mark.parametrize(
+    ("send", "pairs", "copied"),
+    [
+        ([], [ALICE], {"authorization": ALICE[1]}),
+        ([], [SESSION], {"cookie": SESSION[1]}),
+        ([], [("x-token", "t")], {"x-token": "t"}),
+        ([], [("x-token", "t")], {"x-token": b"t"}),
+        (["authorization"], [SESSION], {"cookie": SESSION[1]}),
+        (["authorization"], [ALICE, ("x-token", "t")], {"x-token": "t"}),
+        ({"x-token": "authorization: Bearer {value}"}, [("x-token", "t")], {"x-token": "t"}),
+    ],
+)
+def test_what_send_leaves_out_does_not_travel_by_being_copied(send, pairs, copied):
+    options = {"send": send, "on_missing": "anonymous"}
+    (name,) = copied
+    with pytest.raises(ConfigurationError) as refused:
+        carried(dict(copied), pairs, **options)
+    assert f"has the caller's own '{name}', copied from the request" in str(refused.value)
+    assert f"drop=['{name}']" in str(refused.value)
+    for more in ({"drop": [name]}, {"on_conflict": "caller"}, {"on_conflict": "app"}):
+        assert name not in carried(dict(copied), pairs, **options, **more)
+    assert carried(dict(copied), pairs, **options, beside=[name])[name] == copied[name]
+    # Another value is the app's own word.
+    if send == []:
+        assert carried({name: "own"}, pairs, **options) == {name: "own"}
+
+
+def both(headers, url, **options):
+    """The headers of one hop to one of two destinations, the first of which has these options."""
+    destinations = Destinations(Destination("https://a.example", **options), "https://b.example")
+    with acting_as(ALICE, bindings=()):
+        destinations.carry(url, headers)
+    return headers
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beside": ["x-acme"]},
+        {"identities": ["x-acme"]},
+        {"send": {"authorization": "x-acme: {value}"}},
+        {"drop": ["x-acme"]},
+    ],
+)
+def test_what_identifies_somebody_at_one_destination_does_so_at_the_others(options):
+    with pytest.raises(ConfigurationError, match=r"https://b\.example has the app's own 'x-acme'"):
+        both({"x-acme": "own"}, "https://b.example/", **options)
+
+
+def test_what_is_never_sent_to_a_destination_goes_nowhere_from_there():
+    headers = {"x-acme": "own"}
+    destinations = Destinations(Destination("https://a.example", drop=["x-acme"]))
+    with acting_as(ALICE, bindings=()):
+        begun = destinations.carry("https://a.example/", dict(headers))
+        destinations.carry("https://stranger.example/", headers, begun)
+    assert "x-acme" not in headers
+
+
+def test_what_is_named_like_a_caller_s_goes_nowhere_once_they_have_ended():
+    """The request or snapshot may end while the call is under way."""
+    destinations = Destinations("https://a.example")
+    scope = CallerScope(Credentials(("x-token", "t")))
+    headers = {"x-token": "t"}
+    with scope.active():
+        begun = destinations.carry("https://a.example/", dict(headers))
+        scope.close()
+        after = destinations.carry("https://stranger.example/", headers, begun)
+        again = {"x-token": "t"}
+        destinations.carry("https://other.example/", again, after)
+    assert "x-token" not in headers
+    assert "x-token" not in again
+
+
+def test_what_is_settled_shows_no_value():
+    destinations = Destinations("https://a.example")
+    with acting_as(ALICE, bindings=()):
+        origin = destinations.check("https://a.example/")
+        settled = destinations.settle(origin, {}, destinations.headers_for(origin))
+    assert repr(settled) == "<Settled callers: authorization>"
+
+
 def test_no_caller_is_no_conflict_but_the_caller_s_place_stays_empty():
     """`on_conflict="caller"` never falls back to the app's."""
     other = [("x-other", "1")]
     own = {"x-api-key": "own", "accept": "*/*"}
     options = {"send": ["authorization"], "on_missing": "anonymous"}
-    assert carried(dict(own), other, **options) == own
     assert carried(dict(own), other, **options, on_conflict="caller") == {"accept": "*/*"}
     # Without a caller at all, it is the app's own call.
     assert carried(dict(own), other, send=[], on_conflict="caller") == own

@@ -24,6 +24,8 @@ from passthrough_auth.core import (
     Refusal,
     extract_authorization_header,
     extract_bare_authorization,
+    extract_bearer_from_cookie,
+    extract_bearer_token,
     extract_cookie_header,
     extract_cookies,
     extract_custom_header,
@@ -774,3 +776,19 @@ def test_threads_that_inherit_are_warned_of(monkeypatch, caplog):
         monkeypatch.setattr(sys, "flags", SimpleNamespace(thread_inherit_context=flag))
         Gate(bindings=())
         assert caplog.text.count("`with without_caller():` around") == times
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_cookie_that_comes_after_a_token_of_the_same_name_was_there_all_the_same(reverse):
+    """A made-up token would otherwise open another site's WebSocket beside the victim's cookie."""
+    extractors = [extract_bearer_token, extract_bearer_from_cookie("t")]
+    gate = Gate(header_extractors=extractors[::-1] if reverse else extractors, bindings=[])
+    evil = [("Origin", "https://evil.example"), ("Host", "app.example"), ("Cookie", "t=victim")]
+    token = ("Authorization", "Bearer made-up")
+    handshake = gate.admit(asgi("/", [*evil, token], kind="websocket"))
+    assert handshake.refusal is not None
+    assert handshake.refusal.status == 403
+    posted = gate.admit(asgi("/", [*evil, token], method="POST"))
+    assert posted.credentials().headers() == {"authorization": "Bearer made-up"}
+    own = [("Origin", "https://app.example"), *evil[1:], token]
+    assert gate.admit(asgi("/", own, kind="websocket")).refusal is None

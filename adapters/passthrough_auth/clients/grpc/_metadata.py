@@ -43,8 +43,12 @@ class CallerMetadata:
             # The app authenticates this call by itself. gRPC sends that under this name.
             sent["authorization"] = details.credentials
         callers = self._destinations.headers_for(self._origin)
-        settled = self._destinations.settle(self._origin, sent, callers)
-        check_names(settled.callers)
+        try:
+            settled = self._destinations.settle(self._origin, sent, callers)
+            check_names(settled.callers)
+        except BaseException:
+            callers.clear()  # a traceback with locals would show them
+            raise
         replaced = settled.removed.union(settled.callers)
         kept = [(name, value) for name, value in apps if name.lower() not in replaced]
         credentials = None if "authorization" in settled.removed else details.credentials

@@ -130,6 +130,11 @@ class CallerScope:
         """The lower-case names of the caller's credentials; empty without a caller."""
         return (self._credentials or NOBODY).headers()
 
+    def has(self, name: str, value: object) -> bool:
+        """Whether the caller's own credential of this lower-case name has this value."""
+        own = (self._credentials or NOBODY).headers().get(name)
+        return own is not None and value in (own, own.encode("latin-1", "replace"))
+
     def active(self) -> "_Active":
         """A context manager that makes this scope the current one. For one `with` block each."""
         return _Active(self)

@@ -332,17 +332,19 @@ class Gate:
                 found.clear()
                 pair, value, checked = None, "", None
                 raise
-            if pair is None or pair[0] in found or pair[0] in malformed:
+            if pair is None or pair[0] in malformed:
                 continue
             name, value = pair
+            if name in found and not ambient:
+                continue
             checked = self._rule_for(name)(value)
-            if checked is None:
+            if checked is None and name not in found:
                 malformed.append(name)
             elif not checked:
                 continue
             elif (ambient or is_ambient_scheme(name, checked)) and self._may_be_forged(request):
-                dropped = True
-            else:
+                dropped = True  # also where another credential has this name: it was there
+            elif name not in found:
                 found[name] = checked
         return found, malformed, dropped
 

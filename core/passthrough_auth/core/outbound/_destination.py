@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, cast, final
 
 from passthrough_auth.core._checking import checked_collection, checked_flag
 from passthrough_auth.core._credential_rules import name_problem, valid_value
-from passthrough_auth.core.caller import NOBODY, Credentials, current_scope
+from passthrough_auth.core.caller import NOBODY, CallerScope, Credentials, current_scope
 from passthrough_auth.core.errors import (
     ConfigurationError,
     CredentialMissing,
@@ -15,7 +15,7 @@ from passthrough_auth.core.errors import (
 )
 from passthrough_auth.core.origin import Origin, origin_alone, origin_of, redacted
 
-from ._identities import Conflicts, OnConflict, Settled
+from ._identities import Conflicts, OnConflict, Others, Settled
 
 OnMissing = Literal["raise", "anonymous"]
 Send = Iterable[str] | Mapping[str, str]
@@ -171,18 +171,34 @@ class Destination:
             self._check_missing()
         return selected
 
-    def settle(self, origin: Origin, sent: Mapping[str, Any], callers: dict[str, str]) -> Settled:
-        """Decide between the app's own headers and the caller's. `Conflicts.settle` says how."""
+    def settle(
+        self,
+        origin: Origin,
+        sent: Mapping[str, Any],
+        callers: dict[str, str],
+        caller: CallerScope | None,
+        named: frozenset[str],
+    ) -> Settled:
+        """Decide between the app's own headers and the caller's. `Conflicts.settle` says how.
+
+        `named` has the headers that identify somebody at any destination.
+        """
+        present = {name.lower() for name in sent}
+        copied = frozenset[str]()
+        if caller is not None and self._lines is not None:
+            left_out = present.intersection(caller.credential_names()) - self.sent_names()
+            copied = frozenset([name for name in left_out if caller.has(name, sent[name])])
         if self._lines == ():
             # Called without any caller, so with whatever identity the app has.
-            return Settled(self.conflicts.drop.intersection(name.lower() for name in sent), {})
-        return self.conflicts.settle(origin, sent, callers)
+            return Settled(self.conflicts.without_copies(origin, present, copied), {})
+        has_caller = caller is not None and any(caller.credential_names())
+        return self.conflicts.settle(origin, sent, callers, Others(named, copied, has_caller))
 
     def sensitive_names(self) -> frozenset[str]:
         """The lower-case names of what may identify someone here: the caller or the app."""
         lines = self._lines or ()
         callers = frozenset(name for line in lines for name in (line.credential, line.name))
-        return callers | self.conflicts.identities | self.conflicts.beside
+        return callers | self.conflicts.names()
 
     def sent_names(self) -> frozenset[str]:
         """The lower-case names of headers that `send` names. Without it, they are the caller's."""

@@ -94,8 +94,13 @@ class Destinations(NamedOrigins):
         return origin
 
     def apps_names(self) -> frozenset[str]:
-        """The lower-case names of headers that identify the app beside the caller, somewhere."""
-        return frozenset[str]().union(*(each.conflicts.beside for each in self))
+        """The lower-case names of the app's own headers on which a destination has its word.
+
+        Somewhere they are sent beside the caller, or never sent.
+        """
+        return frozenset[str]().union(
+            *(each.conflicts.beside | each.conflicts.drop for each in self)
+        )
 
     def settle(self, origin: Origin, sent: Mapping[str, Any], callers: dict[str, str]) -> Settled:
         """Decide between the app's own headers of a hop to this origin, and the caller's.
@@ -104,7 +109,10 @@ class Destinations(NamedOrigins):
         `headers_for`.
         Raises `ConfigurationError` for two identities between which the destination doesn't decide.
         """
-        return self._destination_of(origin).settle(origin, sent, callers)
+        with self._acting():
+            caller = current_scope()
+        destination = self._destination_of(origin)
+        return destination.settle(origin, sent, callers, caller, self._sensitive)
 
     def names(self, origin: Origin) -> bool:
         """Whether credentials may travel to this origin."""
@@ -162,9 +170,13 @@ class Destinations(NamedOrigins):
         They are Authorization, Cookie and other headers in which an app says who it is, every
         header of a destination, and every header of the caller.
         """
+        return self._sensitive | self.caller_names()
+
+    def caller_names(self) -> frozenset[str]:
+        """The lower-case names of the caller's credentials; empty without a caller."""
         with self._acting():
             scope = current_scope()
-        return self._sensitive if scope is None else self._sensitive.union(scope.credential_names())
+        return frozenset() if scope is None else frozenset(scope.credential_names())
 
     def _acting(self) -> AbstractContextManager[object]:
         return _UNCHANGED if self._caller is None else self._caller.active()

@@ -51,6 +51,21 @@ class Settled(NamedTuple):
     callers: dict[str, str]
     apps: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        return f"<Settled callers: {', '.join(self.callers)}>"
+
+
+class Others(NamedTuple):
+    """What counts beside a destination's own word: the other destinations', and the caller.
+
+    `named` has the headers that identify somebody at any of the destinations, and `copied` those of
+    the call that are the caller's own and that this destination isn't sent.
+    """
+
+    named: frozenset[str]
+    copied: frozenset[str]
+    has_caller: bool
+
 
 class Conflicts(NamedTuple):
     """What a destination says about identities of the app's. All names are in lower case."""
@@ -78,25 +93,44 @@ class Conflicts(NamedTuple):
             )
         return cls(on_conflict, drop, beside, IDENTITIES | more)
 
-    def settle(self, where: object, sent: Mapping[str, Any], callers: dict[str, str]) -> Settled:
+    def names(self) -> frozenset[str]:
+        """The headers that may identify the app here, also those that are never sent."""
+        return self.identities | self.beside | self.drop
+
+    def settle(
+        self, where: object, sent: Mapping[str, Any], callers: dict[str, str], others: Others
+    ) -> Settled:
         """Decide between the headers `sent` by the app and those of the caller.
 
         `sent` ignores the case of names. Raises `ConfigurationError` for a conflict that the
         destination does not decide. A header equal to the caller's is none.
         """
         present = {name.lower() for name in sent}
-        dropped = self.drop & present
-        names = (present & self.identities) | (present & callers.keys())
-        names -= self.beside | self.drop
+        removed = self.without_copies(where, present, others.copied)
+        names = (present & self.identities) | (present & callers.keys()) | (present & others.named)
+        names -= self.beside | removed
         own = frozenset([name for name in names if not _same(sent[name], callers.get(name))])
         if self.on_conflict == "caller":
-            return Settled(dropped | own, callers)
-        if not own or not callers:
-            return Settled(dropped, callers)
+            return Settled(removed | own, callers)
+        # A caller who lacks what is sent here is still somebody, for whom the app would act.
+        if not own or not (callers or others.has_caller):
+            return Settled(removed, callers)
         if self.on_conflict == "app":
-            return Settled(dropped, {}, own)
+            return Settled(removed, {}, own)
         del callers, sent  # a traceback with locals would show them
         raise ConfigurationError(_how_to_decide(where, min(own)))
+
+    def without_copies(
+        self, where: object, present: set[str], copied: frozenset[str]
+    ) -> frozenset[str]:
+        """What is never sent here: what `drop` names, and what is copied from the caller's request.
+
+        Raises `ConfigurationError` for a copy, unless the destination says who calls.
+        """
+        copied = copied - self.beside - self.drop
+        if copied and self.on_conflict == "raise":
+            raise ConfigurationError(_how_to_leave_out(where, min(copied)))
+        return (self.drop & present) | copied
 
 
 def _same(sent: object, callers: str | None) -> bool:
@@ -124,4 +158,12 @@ def _how_to_decide(where: object, name: str) -> str:
         "identities never mix. Leave that header out, or say who calls: "
         f"Destination('{where}', on_conflict='caller') for the caller alone, 'app' for the app "
         f"alone, drop=[{name!r}] if an SDK always sets it, beside=[{name!r}] if the API wants both"
+    )
+
+
+def _how_to_leave_out(where: object, name: str) -> str:
+    return (
+        f"A call to {where} has the caller's own {name!r}, copied from the request, and `send` "
+        "leaves that out. Copy the headers that you need, or have it removed: "
+        f"Destination('{where}', drop=[{name!r}])"
     )

@@ -17,8 +17,9 @@ class Redirects(NamedTuple):
     leaves it. Until then, `app_headers` has the names of headers that identify the app, which calls
     alone, and `cookie` is the result of `keep_first_cookie` for the first hop. `added` has
     the names of the caller's headers that were added to this hop. A client may have to remove them
-    again. `strayed` is true from the first hop to an origin that is not named. That origin chose
-    where the call went on, so no later hop carries anything of the caller's.
+    again. `callers` has the names of the caller's credentials when the call began: they may end
+    before it does. `strayed` is true from the first hop to an origin that is not named. That origin
+    chose where the call went on, so no later hop carries anything of the caller's.
     """
 
     origin: Origin
@@ -27,6 +28,7 @@ class Redirects(NamedTuple):
     cookie: str | None = None
     added: tuple[str, ...] = ()
     strayed: bool = False
+    callers: frozenset[str] = frozenset()
 
 
 class _Destinations(Protocol):
@@ -42,6 +44,8 @@ class _Destinations(Protocol):
 
     def sensitive_names(self) -> frozenset[str]: ...
 
+    def caller_names(self) -> frozenset[str]: ...
+
 
 def carry(
     destinations: _Destinations,
@@ -55,7 +59,8 @@ def carry(
     """The rule of `Destinations.carry`, which documents it."""
     reached = origin_of(url)
     if redirects is None:
-        redirects = Redirects(destinations.check(url) if reached is None else reached)
+        begun_at = destinations.check(url) if reached is None else reached
+        redirects = Redirects(begun_at, callers=destinations.caller_names())
     first = redirects.origin
     left_origin = redirects.left_origin or reached != first
     strayed = redirects.strayed or (
@@ -68,9 +73,10 @@ def carry(
 
     try:
         if left_origin:
-            # The app's own too that stood in place of a caller's who may have ended since.
-            _remove(destinations.sensitive_names() | redirects.app_headers, headers)
-            redirects = Redirects(first, left_origin, strayed=strayed)
+            # Also what stood in place of a caller's, or is named like theirs, who may have ended.
+            sensitive = destinations.sensitive_names() | redirects.app_headers | redirects.callers
+            _remove(sensitive, headers)
+            redirects = Redirects(first, left_origin, strayed=strayed, callers=redirects.callers)
         cookie = keep_first_cookie(headers, redirects.cookie)
         if strayed:
             return redirects._replace(cookie=cookie)
@@ -86,7 +92,9 @@ def carry(
         callers.clear()  # the same: an interrupt, or headers that can't be changed
         raise
     app_headers = redirects.app_headers | settled.apps
-    return Redirects(first, left_origin, app_headers, cookie, tuple(callers))
+    return redirects._replace(
+        left_origin=left_origin, app_headers=app_headers, cookie=cookie, added=tuple(callers)
+    )
 
 
 def _remove(names: Iterable[str], headers: MutableMapping[str, Any]) -> None:
