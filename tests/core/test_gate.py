@@ -790,5 +790,9 @@ def test_a_cookie_that_comes_after_a_token_of_the_same_name_was_there_all_the_sa
     assert handshake.refusal.status == 403
     posted = gate.admit(asgi("/", [*evil, token], method="POST"))
     assert posted.credentials().headers() == {"authorization": "Bearer made-up"}
+    for cookie in ("t=victim,t=other", "t=" + "v" * 70_000):
+        malformed = [*evil[:2], ("Cookie", cookie), token]
+        handshake = gate.admit(asgi("/", malformed, kind="websocket"))
+        assert handshake.refusal is not None
     own = [("Origin", "https://app.example"), *evil[1:], token]
     assert gate.admit(asgi("/", own, kind="websocket")).refusal is None

@@ -158,7 +158,7 @@ def test_a_host_that_fails_makes_nobody_the_caller_and_says_so_once(screens, cap
     with admission.active():
         assert [who(), who()] == ["outside", "outside"]
     (record,) = caplog.records
-    assert "Screens of passthrough_auth raised LookupError" in record.getMessage()
+    assert "The session host tests.core.test_sessions raised LookupError" in record.getMessage()
     assert "alice" not in record.getMessage()
 
 
@@ -422,7 +422,17 @@ def test_claims_of_a_token_make_nobody_the_same_visitor():
         assert who() == "crossed"
 
 
-def test_two_pages_without_a_caller_are_not_the_same_visitor():
+def test_a_page_that_began_without_a_caller_is_nobodys_whoever_serves_it():
+    host = Named()
+    gate = gate_for(host)
+    host.place, public = admitted(gate, [], path="/public")
+    _, of_bob = admitted(gate, BOB)
+    for admission in (public, of_bob):
+        with admission.active():
+            assert who() == "public"
+
+
+def test_somebody_without_a_caller_is_not_the_same_visitor():
     host = Named()
     gate = gate_for(host)
     host.place, _ = admitted(gate, ALICE)

@@ -228,14 +228,17 @@ def _judge(policy: Policy, seen: Seen) -> Expected:
     dropped = False
     for reads in policy.reads:
         sent = _read(reads, seen)
-        if sent is None or reads.header in caller or reads.header in malformed:
+        if sent is None:
             continue
+        first = reads.header not in caller and reads.header not in malformed
         value = valid(reads.header, sent, policy.comma_schemes)
-        if value is None:
-            malformed.add(reads.header)
-        elif value and _is_dropped(reads, value, policy, seen):
+        if value == "":
+            continue
+        if _is_dropped(reads, value or sent, policy, seen):
             dropped = True
-        elif value:
+        elif first and value is None:
+            malformed.add(reads.header)
+        elif first and value is not None:
             caller[reads.header] = value
     if "authorization" in malformed:
         return Expected("malformed")

@@ -170,13 +170,14 @@ class Session(CallerScope):
             _by_token[self._token] = self
         return self._token
 
-    def is_of_same_caller(self, other: "Session") -> bool:
-        """Whether both began with exactly the same credentials, even if one has ended since.
+    def may_be_served_by(self, other: object) -> bool:
+        """Whether a request that began the other session is this visitor's, even if it has ended.
 
-        Claims of a token don't count: nothing has verified them.
+        That takes exactly the same credentials. Claims of a token don't count: nothing has verified
+        them. A session that began without a caller is nobody's, whoever serves it.
         """
         begun = self._begun_with()
-        return bool(begun) and begun == other._begun_with()  # noqa: SLF001 - one of this class
+        return not begun or (isinstance(other, Session) and begun == other._begun_with())  # noqa: SLF001 - one of this class
 
     def close(self) -> None:
         self._begun_with()  # whose it was can still be compared
@@ -290,8 +291,8 @@ def _located(host: Host) -> Place | None:
         return host.locate()
     except Exception as error:  # noqa: BLE001 - whatever fails there, nobody is the caller
         _say_once(
-            f"{type(host).__name__} of passthrough_auth raised {type(error).__name__} when it was "
-            "asked for the session: its handlers have no caller"
+            f"The session host {type(host).__module__} raised {type(error).__name__} when it was "
+            "asked for the page: its handlers have no caller"
         )
         return {}
 
@@ -321,8 +322,7 @@ def _is_crossed(session: Session, scope: CallerScope | None) -> bool:
     """Whether another visitor's request, ended or not, runs code for this session."""
     if scope is None or not scope.of_request or session.options.on_crossing == "session":
         return False
-    started = scope.session
-    return not (isinstance(started, Session) and started.is_of_same_caller(session))
+    return not session.may_be_served_by(scope.session)
 
 
 def _say_once(text: str) -> None:

@@ -90,6 +90,7 @@ class Admission(CallerScope):
         self.bindings = bindings
         self.refusal = refusal
         self.session: CallerScope | None = None
+        self._ends_session = False
 
     def begin_session(self, options: Sessions, *, ends_with_request: bool) -> Session:
         """The session of a page or an event that begins with this request."""
@@ -325,26 +326,31 @@ class Gate:
             try:
                 pair = extract(request)
             except MalformedCredential as error:
-                malformed.append(error.name)
+                if ambient and self._may_be_forged(request):
+                    dropped = True
+                else:
+                    malformed.append(error.name)
                 continue
             except BaseException:
                 # An interrupt. A traceback with locals would show the credentials found so far.
                 found.clear()
                 pair, value, checked = None, "", None
                 raise
-            if pair is None or pair[0] in malformed:
+            if pair is None:
                 continue
             name, value = pair
-            if name in found and not ambient:
-                continue
+            first = name not in found and name not in malformed
             checked = self._rule_for(name)(value)
-            if checked is None and name not in found:
-                malformed.append(name)
-            elif not checked:
+            if checked == "":
                 continue
-            elif (ambient or is_ambient_scheme(name, checked)) and self._may_be_forged(request):
-                dropped = True  # also where another credential has this name: it was there
-            elif name not in found:
+            if (ambient or is_ambient_scheme(name, checked or value)) and self._may_be_forged(
+                request
+            ):
+                # Also if it is malformed, or another one has its name: it was there.
+                dropped = True
+            elif first and checked is None:
+                malformed.append(name)
+            elif first and checked is not None:
                 found[name] = checked
         return found, malformed, dropped
 
