@@ -333,7 +333,8 @@ def _holds_another(value: str) -> bool:
 def is_ambient(name: str, value: str) -> bool:
     """Whether a browser attaches this credential by itself."""
     if name == "authorization":
-        return value.split(" ", maxsplit=1)[0].lower() in ANSWERED_BY_BROWSERS
+        scheme, space, _ = value.partition(" ")
+        return bool(space) and scheme.lower() in ANSWERED_BY_BROWSERS
     return name == "cookie" or name in FROM_A_PROXY_SESSION
 
 

@@ -35,6 +35,7 @@ from passthrough_auth.core.caller import CallerScope, current_scope
 from passthrough_auth.core.inbound import AsgiRequest, Gate, WsgiRequest
 from passthrough_auth.frameworks.fastapi import FastAPIRequest
 from passthrough_auth.frameworks.flask import FlaskRequest
+from passthrough_auth.sessions import Session, Sessions
 
 LINES = [(name.encode(), value.encode()) for name, value in PAIRS]
 SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": LINES}
@@ -78,6 +79,7 @@ def _held():
         "scope": scope,
         "active": scope.active(),
         "lease": lease,
+        "session": Session(credentials, "undecided", (), Sessions()),
         "snapshot": taken,
         "snapshot, narrowed": narrowed,
         "snapshot within": within,
@@ -157,6 +159,8 @@ def test_every_public_class_is_tested_or_contains_no_credential():
         "GateOptions",
         "HeaderExtractor",
         "Headers",
+        "Host",
+        "LostHost",
         "NamedOrigins",
         "OnMissing",
         "OnRefusal",
@@ -168,6 +172,7 @@ def test_every_public_class_is_tested_or_contains_no_credential():
         "Request",
         "Runner",
         "Redirects",
+        "Sessions",
         "without_caller",
     }
     looked_at = {each.__name__ for held in HELD.values() for each in type(held).__mro__}
