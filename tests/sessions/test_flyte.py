@@ -47,10 +47,10 @@ def test_a_script_of_streamlit_runs_a_task_as_the_visitor(endpoint, serve, brows
         pages[name] = context.new_page()
         pages[name].goto(origin)
     for name, page in pages.items():
-        expect(page.locator(".st-key-o_load")).to_have_text(name, timeout=20_000)
+        expect(page.locator(".st-key-o_load")).to_have_text(name, timeout=60_000)
     for name, page in pages.items():
         page.get_by_role("button", name="train", exact=True).click()
         shown = page.locator(".st-key-o_train")
-        expect(shown).not_to_be_empty(timeout=20_000)
+        expect(shown).not_to_be_empty(timeout=60_000)
         assert ran_by(endpoint, shown.inner_text()) == name
         page.context.close()

@@ -37,7 +37,10 @@ def test_an_event_that_another_caller_posts_to_a_socket_is_nobodys(serve):
     where = f"{origin}/socket.io/?transport=polling&EIO=4&sid={alice.client.eio.sid}"
     posted = requests.post(where, '42["whoami","x"]', headers=bob, timeout=30)
     assert posted.status_code == 200
-    time.sleep(0.5)
+    deadline = time.monotonic() + 30
+    while requests.get(f"{origin}/heard", headers=bob, timeout=30).json() == "alice":
+        assert time.monotonic() < deadline, "the event was not heard"
+        time.sleep(0.1)
     assert requests.get(f"{origin}/heard", headers=bob, timeout=30).json() == "crossed"
     alice.disconnect()
 

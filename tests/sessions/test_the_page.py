@@ -13,7 +13,7 @@ from tests.sessions.test_fastmcp import client
 from tests.sessions.test_pages import VISITORS, say
 
 PAGE = (Path(__file__).parents[2] / "docs" / "interactive-apps.md").read_text(encoding="utf-8")
-_PATIENCE = 20_000  # milliseconds
+_PATIENCE = 60_000  # milliseconds
 
 
 def files_of(section: str) -> dict[str, str]:
